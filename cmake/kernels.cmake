@@ -1,0 +1,67 @@
+# The library. kernels.inc and isa.inc are the only lists; a line there becomes an object library.
+set(kernels_dir ${CMAKE_CURRENT_SOURCE_DIR}/kernels)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
+             ${kernels_dir}/kernels.inc ${kernels_dir}/isa.inc)
+
+# Reads SM_ISA lines into isa_<level>_header and isa_<level>_flags.
+file(STRINGS ${kernels_dir}/isa.inc isa_lines REGEX "^SM_ISA\\(")
+foreach(line IN LISTS isa_lines)
+  if(NOT line MATCHES "^SM_ISA\\( *([a-z0-9_]+), *[A-Z0-9_]+, *([a-z0-9_]+), *\"([^\"]*)\"\\)")
+    message(FATAL_ERROR "kernels/isa.inc: cannot read: ${line}")
+  endif()
+  set(isa_${CMAKE_MATCH_1}_header ${CMAKE_MATCH_2})
+  set(isa_${CMAKE_MATCH_1}_flags ${CMAKE_MATCH_3})
+endforeach()
+
+file(GLOB library_sources CONFIGURE_DEPENDS ${kernels_dir}/*.c ${kernels_dir}/formats/*.c
+     ${kernels_dir}/reference/*.c)
+add_library(sparsemark STATIC ${library_sources})
+find_package(Threads REQUIRED)
+target_link_libraries(sparsemark PUBLIC Threads::Threads m)
+target_include_directories(sparsemark PUBLIC ${kernels_dir}/include PRIVATE ${kernels_dir})
+sparsemark_warnings(sparsemark)
+# The oracle must round as written.
+set_source_files_properties(${kernels_dir}/reference/spmm.c PROPERTIES
+                            COMPILE_OPTIONS "-O2;-ffp-contract=off")
+
+# add_kernel_object(target symbol_prefix op format dtype isa variant mr nr flags...)
+function(add_kernel_object target symbol op format isa variant mr nr)
+  set(body ${kernels_dir}/${op}/${format}_${variant}_${isa}.c)
+  if(NOT EXISTS ${body})
+    set(body ${kernels_dir}/${op}/${format}_${variant}.c)
+  endif()
+  if(NOT EXISTS ${body})
+    message(FATAL_ERROR "kernels/kernels.inc: no body for ${symbol}: expected ${body}")
+  endif()
+  add_library(${target} OBJECT ${body})
+  target_include_directories(${target} PRIVATE ${kernels_dir} ${kernels_dir}/include)
+  target_compile_definitions(${target} PRIVATE SM_MR=${mr} SM_NR=${nr} SM_SYMBOL=${symbol}
+    SM_VEC_H="isa/vec_${isa_${isa}_header}.h")
+  target_compile_options(${target} PRIVATE ${ARGN})
+  set_target_properties(${target} PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF)
+  sparsemark_warnings(${target})
+endfunction()
+
+file(STRINGS ${kernels_dir}/kernels.inc kernel_lines REGEX "^SM_KERNEL\\(")
+set(SPARSEMARK_EMULATED_KERNELS "")
+foreach(line IN LISTS kernel_lines)
+  string(REGEX MATCHALL "[a-z0-9_]+" fields "${line}")
+  list(LENGTH fields count)
+  if(NOT count EQUAL 7)
+    message(FATAL_ERROR "kernels/kernels.inc: expected seven fields: ${line}")
+  endif()
+  list(POP_FRONT fields op format dtype isa variant mr nr)
+  if(NOT DEFINED isa_${isa}_flags)
+    message(FATAL_ERROR "kernels/kernels.inc: no level ${isa} in isa.inc: ${line}")
+  endif()
+  set(name ${op}_${format}_${dtype}_${isa}_${variant}_${mr}x${nr})
+  add_kernel_object(${name} sm_${name} ${op} ${format} ${isa} ${variant} ${mr} ${nr}
+                    ${isa_${isa}_flags})
+  target_sources(sparsemark PRIVATE $<TARGET_OBJECTS:${name}>)
+  if(isa STREQUAL "avx512" AND SPARSEMARK_SIMDE)
+    add_kernel_object(emulated_${name} sm_emulated_${name} ${op} ${format} ${isa} ${variant}
+                      ${mr} ${nr} -O2 -mavx2 -mfma -DSM_EMULATE)
+    target_include_directories(emulated_${name} SYSTEM PRIVATE ${SPARSEMARK_SIMDE})
+    list(APPEND SPARSEMARK_EMULATED_KERNELS emulated_${name})
+  endif()
+endforeach()

@@ -1,0 +1,33 @@
+/* Which machine this is and what on it spoils timings. */
+#ifndef MACHINE_H
+#define MACHINE_H
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stddef.h>
+
+/* The card stored with every run (see results/README.md "run"): UTC, git commit and dirty flag of
+ * the build, compiler and flags, CPU vendor, brand, family/model/stepping, microcode, raw CPUID
+ * leaves and XCR0, hypervisor, caches, topology, cpuset, governor or "not exposed", load average,
+ * levels usable, peers with version and core type, environment variables that steer them. */
+json_t *sm_machine_card(void);
+
+/* A short name fit for a folder, from the CPU's identity: "amd-epyc-f25m17-avx512-2c". */
+void sm_machine_slug(char *buf, size_t size);
+
+/* Data cache sizes in bytes (0 = unknown), cores and hardware threads this process may use. */
+typedef struct sm_machine_sizes {
+    size_t l1d, l2, l3, cores, threads;
+} sm_machine_sizes;
+void sm_machine_get_sizes(sm_machine_sizes *out);
+
+/* lstopo-like text picture of packages, caches, cores and PUs. */
+void sm_machine_picture(FILE *out);
+
+/* Calls say(arg, text) for every condition that matters for timing; returns how many. */
+size_t sm_machine_warnings(void (*say)(void *arg, const char *text), void *arg);
+
+/* Pins the calling thread to core i (one PU a core before SMT siblings); 0 when done. */
+int sm_machine_pin(size_t i);
+
+#endif

@@ -1,0 +1,107 @@
+/* The canonical matrix: allocation, invariants, dense round trip. */
+#include <math.h>
+#include <sparsemark/matrix.h>
+#include <stdlib.h>
+#include <string.h>
+
+void *sm_alloc(size_t count, size_t size) {
+    enum { ALIGN = 64 };
+    if (size != 0 && count > (SIZE_MAX - ALIGN) / size) return NULL;
+    const size_t bytes = (count * size + ALIGN - 1) / ALIGN * ALIGN;
+    return aligned_alloc(ALIGN, bytes == 0 ? ALIGN : bytes);
+}
+
+void sm_free(void *p) { free(p); }
+
+sm_status sm_csr_alloc(size_t rows, size_t cols, size_t nnz, sm_csr *out) {
+    *out = (sm_csr){0};
+    if (rows > UINT32_MAX || cols > UINT32_MAX || nnz > UINT32_MAX)
+        return sm_fail(SM_E_LIMIT,
+                       "matrix of %zu rows, %zu columns, %zu nonzeros: expected at most %u of each",
+                       rows, cols, nnz, UINT32_MAX);
+    if ((uint64_t)nnz > (uint64_t)rows * cols)
+        return sm_fail(SM_E_LIMIT, "matrix of %zu x %zu: expected at most %llu nonzeros, got %zu",
+                       rows, cols, (unsigned long long)rows * cols, nnz);
+    sm_csr csr = {.rows = rows, .cols = cols, .nnz = nnz};
+    csr.row_ptr = sm_alloc(rows + 1, sizeof *csr.row_ptr);
+    csr.col = sm_alloc(nnz, sizeof *csr.col);
+    csr.val = sm_alloc(nnz, sizeof *csr.val);
+    if (!csr.row_ptr || !csr.col || !csr.val) {
+        sm_csr_free(&csr);
+        return sm_fail(SM_E_NOMEM, "no memory for a matrix of %zu x %zu with %zu nonzeros", rows,
+                       cols, nnz);
+    }
+    memset(csr.row_ptr, 0, (rows + 1) * sizeof *csr.row_ptr);
+    *out = csr;
+    return SM_OK;
+}
+
+void sm_csr_free(sm_csr *csr) {
+    sm_free(csr->row_ptr);
+    sm_free(csr->col);
+    sm_free(csr->val);
+    *csr = (sm_csr){0};
+}
+
+sm_status sm_csr_check(const sm_csr *csr) {
+    if (csr->row_ptr[0] != 0)
+        return sm_fail(SM_E_FORMAT, "row offset 0: expected 0, got %u", csr->row_ptr[0]);
+    for (size_t r = 0; r < csr->rows; r++) {
+        const uint32_t begin = csr->row_ptr[r], end = csr->row_ptr[r + 1];
+        if (end < begin || end > csr->nnz)
+            return sm_fail(SM_E_FORMAT, "row offset %zu: expected %u to %zu, got %u", r + 1, begin,
+                           csr->nnz, end);
+        for (uint32_t i = begin; i < end; i++) {
+            if (csr->col[i] >= csr->cols)
+                return sm_fail(SM_E_FORMAT, "row %zu: expected columns below %zu, got %u", r,
+                               csr->cols, csr->col[i]);
+            if (i > begin && csr->col[i] <= csr->col[i - 1])
+                return sm_fail(SM_E_FORMAT, "row %zu: expected increasing columns, got %u after %u",
+                               r, csr->col[i], csr->col[i - 1]);
+            if (!isfinite(csr->val[i]) || csr->val[i] == 0.0f)
+                return sm_fail(SM_E_FORMAT,
+                               "row %zu, column %u: expected a finite nonzero value, got %g", r,
+                               csr->col[i], (double)csr->val[i]);
+        }
+    }
+    if (csr->row_ptr[csr->rows] != csr->nnz)
+        return sm_fail(SM_E_FORMAT, "last row offset: expected %zu, got %u", csr->nnz,
+                       csr->row_ptr[csr->rows]);
+    return SM_OK;
+}
+
+sm_status sm_csr_from_dense(const float *w, size_t rows, size_t cols, ptrdiff_t rs, ptrdiff_t cs,
+                            sm_csr *out) {
+    size_t nnz = 0;
+    *out = (sm_csr){0};
+    for (size_t r = 0; r < rows; r++) {
+        const float *row = w + (ptrdiff_t)r * rs;
+        for (size_t c = 0; c < cols; c++) {
+            const float v = row[(ptrdiff_t)c * cs];
+            if (!isfinite(v))
+                return sm_fail(SM_E_FORMAT, "row %zu, column %zu: expected a finite value, got %g",
+                               r, c, (double)v);
+            nnz += v != 0.0f;
+        }
+    }
+    SM_TRY(sm_csr_alloc(rows, cols, nnz, out));
+    uint32_t at = 0;
+    for (size_t r = 0; r < rows; r++) {
+        const float *row = w + (ptrdiff_t)r * rs;
+        for (size_t c = 0; c < cols; c++) {
+            const float v = row[(ptrdiff_t)c * cs];
+            if (v == 0.0f) continue;
+            out->col[at] = (uint32_t)c;
+            out->val[at++] = v;
+        }
+        out->row_ptr[r + 1] = at;
+    }
+    return SM_OK;
+}
+
+void sm_csr_to_dense(const sm_csr *csr, float *w) {
+    memset(w, 0, csr->rows * csr->cols * sizeof *w);
+    for (size_t r = 0; r < csr->rows; r++)
+        for (uint32_t i = csr->row_ptr[r]; i < csr->row_ptr[r + 1]; i++)
+            w[r * csr->cols + csr->col[i]] = csr->val[i];
+}

@@ -1,0 +1,93 @@
+/* Plan once, multiply often: Y[M,N] = clamp(W[M,K] X[K,N] + bias). */
+#ifndef SPARSEMARK_PLAN_H
+#define SPARSEMARK_PLAN_H
+
+#include <sparsemark/kernel.h>
+#include <sparsemark/matrix.h>
+#include <sparsemark/status.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum sm_layout {
+    SM_FEATURE_MAJOR, /* X[K,N], Y[M,N]: N is contiguous (NCHW convolutions) */
+    SM_TOKEN_MAJOR    /* X[N,K], Y[N,M]: K and M are contiguous (linear layers) */
+} sm_layout;
+
+/* Operands of one multiplication. Element (k, n) of X is x[k * x_rs + n * x_cs], element (m, n) of
+ * Y is y[m * y_rs + n * y_cs]; strides are in elements, one of each pair is 1 and the other is at
+ * least the extent it steps over. No alignment is required. Y must not overlap X, bias or the
+ * weights. X is finite: a padded zero times infinity would be NaN. */
+typedef struct sm_args {
+    const float *x;
+    ptrdiff_t x_rs, x_cs;
+    float *y;
+    ptrdiff_t y_rs, y_cs;
+    size_t n;
+    const float *bias; /* M values, or NULL for none */
+    float lo, hi;      /* Y is clamped to [lo, hi]; -INFINITY and INFINITY for none */
+} sm_args;
+
+/* Runs task(arg, i) for every i < tasks, possibly at once, and returns when all are done. */
+typedef void sm_parallel_for(void *pool, size_t tasks, void (*task)(void *arg, size_t i),
+                             void *arg);
+
+/* Zeroed fields mean "choose"; set size to sizeof(sm_plan_options). */
+typedef struct sm_plan_options {
+    size_t size;
+    size_t n;             /* N to choose for; 0 = 128 */
+    sm_layout layout;     /* layout to choose for; a plan runs both */
+    size_t threads;       /* 0 or 1 = one */
+    uint32_t isa_mask;    /* levels that may be used; 0 = all usable. An unusable one: SM_E_ISA */
+    uint32_t format_mask; /* 1u << format that may be used; 0 = all */
+    const char *kernel;   /* exactly this kernel, or NULL */
+    size_t kt;            /* columns of W in a K tile, 0 = choose */
+    size_t mc;            /* rows of W in a row block, 0 = choose */
+    double budget_s;      /* seconds to spend on timing candidates; 0 = 0.05; < 0 = do not time */
+    sm_parallel_for *parallel_for; /* NULL: the plan owns threads - 1 threads of its own */
+    void *pool;
+} sm_plan_options;
+
+typedef struct sm_bytes {
+    size_t values, indices, pointers;
+} sm_bytes;
+
+typedef struct sm_plan_info {
+    const sm_kernel *kernel;
+    size_t rows, cols, nnz, kt, mc, threads;
+    size_t index_bits;
+    sm_bytes bytes;       /* of the packed weights */
+    double pack_s;        /* time to pack W for the chosen kernel */
+    double choose_s;      /* time spent on choosing */
+    double expected_s;    /* best time seen while choosing, 0 when nothing was timed */
+    double dense_s, sparse_s; /* the same for the best dense and the best sparse candidate, or 0 */
+    size_t candidates;    /* how many were timed */
+} sm_plan_info;
+
+typedef struct sm_plan sm_plan;
+
+/* Packs w for the fastest usable kernel: by timing the candidates within the budget, on samples
+ * that nobody reports. Dense is kept unless sparse wins by 5 %. w is copied, not kept.
+ * SM_E_ARG (unknown kernel, no kernel fits the masks), SM_E_ISA, SM_E_LIMIT, SM_E_NOMEM. */
+sm_status sm_plan_create(const sm_csr *w, const sm_plan_options *options, sm_plan **out);
+void sm_plan_free(sm_plan *plan); /* accepts NULL */
+
+void sm_plan_get_info(const sm_plan *plan, sm_plan_info *out);
+
+/* Bytes of workspace that sm_plan_run() needs for n columns; it must be 64-byte aligned. */
+size_t sm_plan_workspace(const sm_plan *plan, size_t n);
+
+/* Multiplies. Re-entrant, allocates nothing, cannot fail. Concurrent calls need a workspace each;
+ * calls on one plan that owns threads take turns. */
+void sm_plan_run(const sm_plan *plan, const sm_args *args, void *workspace);
+
+/* Gives back the matrix that was packed, exactly. */
+sm_status sm_plan_unpack(const sm_plan *plan, sm_csr *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

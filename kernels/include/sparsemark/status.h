@@ -1,0 +1,44 @@
+/* Status codes and the message that explains the last failure. */
+#ifndef SPARSEMARK_STATUS_H
+#define SPARSEMARK_STATUS_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum sm_status {
+    SM_OK = 0,
+    SM_E_ARG,    /* an argument is outside its domain */
+    SM_E_NOMEM,  /* memory could not be had, or the size overflows size_t */
+    SM_E_IO,     /* a file could not be opened, read or written */
+    SM_E_FORMAT, /* a file or a matrix contradicts itself */
+    SM_E_ISA,    /* a demanded instruction-set level is not usable here */
+    SM_E_LIMIT   /* valid, but larger than this library stores (2^32 - 1 rows, columns, nonzeros) */
+} sm_status;
+
+/* Returns a constant English word for a status; never NULL. */
+const char *sm_status_name(sm_status status);
+
+/* Returns one line that says what failed, where (file, line or offset) and what was expected.
+ * It belongs to the calling thread and holds until that thread's next failing call; "" before. */
+const char *sm_message(void);
+
+/* Sets the calling thread's message (printf rules; cut to 511 bytes) and returns status, so that a
+ * failure is written as `return sm_fail(SM_E_ARG, "...", ...);`. */
+sm_status sm_fail(sm_status status, const char *format, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 2, 3), cold))
+#endif
+    ;
+
+/* Passes a failure on to the caller. */
+#define SM_TRY(call)                                                                               \
+    do {                                                                                           \
+        const sm_status sm_try_status = (call);                                                    \
+        if (sm_try_status != SM_OK) return sm_try_status;                                          \
+    } while (0)
+
+#ifdef __cplusplus
+}
+#endif
+#endif
