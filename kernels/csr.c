@@ -11,7 +11,9 @@ void *sm_alloc(size_t count, size_t size) {
     return aligned_alloc(ALIGN, bytes == 0 ? ALIGN : bytes);
 }
 
-void sm_free(void *p) { free(p); }
+void sm_free(void *p) {
+    free(p);
+}
 
 sm_status sm_csr_alloc(size_t rows, size_t cols, size_t nnz, sm_csr *out) {
     *out = (sm_csr){0};

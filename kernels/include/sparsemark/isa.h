@@ -27,7 +27,7 @@ void sm_cpuid_read(sm_cpuid *out);
 
 /* Levels are numbered in the order of kernels/isa.inc, from 0. */
 size_t sm_isa_count(void);
-const char *sm_isa_name(size_t level);         /* NULL past the end */
+const char *sm_isa_name(size_t level);                  /* NULL past the end */
 sm_status sm_isa_find(const char *name, size_t *level); /* SM_E_ARG lists the levels there are */
 
 /* One bit a level: 1u << level is set when cpuid has every feature the level needs and the

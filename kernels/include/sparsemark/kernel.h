@@ -26,8 +26,8 @@ typedef struct sm_kernel {
 } sm_kernel;
 
 size_t sm_kernel_count(void);
-const sm_kernel *sm_kernel_at(size_t i);            /* NULL past the end */
-const sm_kernel *sm_kernel_find(const char *name);  /* NULL when there is none of that name */
+const sm_kernel *sm_kernel_at(size_t i);           /* NULL past the end */
+const sm_kernel *sm_kernel_find(const char *name); /* NULL when there is none of that name */
 
 size_t sm_format_count(void);
 const char *sm_format_name(size_t format); /* NULL past the end */

@@ -59,12 +59,12 @@ typedef struct sm_plan_info {
     const sm_kernel *kernel;
     size_t rows, cols, nnz, kt, mc, threads;
     size_t index_bits;
-    sm_bytes bytes;       /* of the packed weights */
-    double pack_s;        /* time to pack W for the chosen kernel */
-    double choose_s;      /* time spent on choosing */
-    double expected_s;    /* best time seen while choosing, 0 when nothing was timed */
+    sm_bytes bytes;           /* of the packed weights */
+    double pack_s;            /* time to pack W for the chosen kernel */
+    double choose_s;          /* time spent on choosing */
+    double expected_s;        /* best time seen while choosing, 0 when nothing was timed */
     double dense_s, sparse_s; /* the same for the best dense and the best sparse candidate, or 0 */
-    size_t candidates;    /* how many were timed */
+    size_t candidates;        /* how many were timed */
 } sm_plan_info;
 
 typedef struct sm_plan sm_plan;
@@ -83,6 +83,9 @@ size_t sm_plan_workspace(const sm_plan *plan, size_t n);
 /* Multiplies. Re-entrant, allocates nothing, cannot fail. Concurrent calls need a workspace each;
  * calls on one plan that owns threads take turns. */
 void sm_plan_run(const sm_plan *plan, const sm_args *args, void *workspace);
+
+/* Does only the part of sm_plan_run() that packs X into strips, on one thread: for profiles. */
+void sm_plan_pack_x(const sm_plan *plan, const sm_args *args, void *workspace);
 
 /* Gives back the matrix that was packed, exactly. */
 sm_status sm_plan_unpack(const sm_plan *plan, sm_csr *out);

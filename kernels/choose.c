@@ -1,0 +1,257 @@
+/* Which kernel and K tile: every kernel that is allowed is packed for a slice of the rows and timed
+ * on up to two strips, in turn, so that a slow moment of the machine hits all alike; candidates
+ * that fall behind leave, until the budget is spent. What is timed here is never reported. */
+#include "choose.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MAX_CANDIDATES = 128, SAMPLE_WEIGHTS = 1 << 18, SAMPLE_ROWS = 64, SAMPLE_STRIPS = 2 };
+
+typedef struct candidate {
+    const sm_kernel *kernel;
+    size_t kt, mc;
+    size_t padded; /* columns computed, padding included */
+    size_t strips; /* strips of a full call */
+    int dense;
+    sm_packed packed;
+    double best_s; /* shortest run, for all strips of a full call; 0 before the first */
+    int out;       /* fell behind */
+} candidate;
+
+typedef struct search {
+    const sm_plan_options *opt;
+    const sm_csr *csr;
+    sm_csr slice;
+    float *x, *y;
+    void *workspace;
+    size_t x_cols;
+    size_t count, timed;
+    candidate c[MAX_CANDIDATES];
+} search;
+
+double sm_seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static size_t cache_bytes(int name, size_t fallback) {
+    const long bytes = sysconf(name);
+    return bytes > 0 ? (size_t)bytes : fallback;
+}
+
+/* K tiles worth trying. A strip that fills L1 once or twice is best on every machine measured so
+ * far: the streams of W and Y pass through without evicting much of it. */
+static size_t kt_choices(const search *s, const sm_kernel *k, size_t kt[2]) {
+    const size_t limit = sm_min_size(sm_format_of(k)->max_kt(k->nr), s->csr->cols);
+    if (s->opt->kt) {
+        kt[0] = sm_min_size(s->opt->kt, limit);
+        return 1;
+    }
+    const size_t fit = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32768) / (k->nr * sizeof(float));
+    kt[0] = sm_min_size(fit < 32 ? 32 : fit, limit);
+    kt[1] = sm_min_size(2 * kt[0], limit);
+    return kt[1] > kt[0] ? 2 : 1;
+}
+
+/* Partial sums of a row block stay within half of L2. */
+static size_t mc_choice(const search *s, const sm_kernel *k) {
+    if (s->opt->mc) return s->opt->mc;
+    const size_t fit = cache_bytes(_SC_LEVEL2_CACHE_SIZE, 524288) / 2 / (k->nr * sizeof(float));
+    return fit < k->mr ? k->mr : fit;
+}
+
+static int allowed(const search *s, const sm_kernel *k) {
+    if (s->opt->kernel) return strcmp(k->name, s->opt->kernel) == 0;
+    return (s->opt->isa_mask >> k->level & 1) && (s->opt->format_mask >> sm_format_index(k) & 1);
+}
+
+/* Levels whose vectors a compiler chose compete only where no hand-written kernel may run. */
+static int hand_written(const sm_kernel *k) {
+    return strcmp(k->isa, "scalar") != 0 && strncmp(k->isa, "autovec", 7) != 0;
+}
+
+static void enumerate(search *s) {
+    int hand = 0;
+    for (size_t i = 0; i < sm_kernel_count(); i++) {
+        const sm_kernel *k = sm_kernel_at(i);
+        hand |= allowed(s, k) && hand_written(k);
+    }
+    for (size_t i = 0; i < sm_kernel_count(); i++) {
+        const sm_kernel *k = sm_kernel_at(i);
+        if (!allowed(s, k) || (hand && !hand_written(k))) continue;
+        size_t kt[2];
+        const size_t choices = kt_choices(s, k, kt);
+        for (size_t q = 0; q < choices && s->count < MAX_CANDIDATES; q++) {
+            const size_t strips = sm_ceil_div(s->opt->n, k->nr);
+            s->c[s->count++] = (candidate){.kernel = k,
+                                           .kt = kt[q],
+                                           .mc = mc_choice(s, k),
+                                           .padded = strips * k->nr,
+                                           .strips = strips,
+                                           .dense = strcmp(k->format, "dense") == 0};
+        }
+    }
+}
+
+/* Promising candidates first, should the budget end early: little padding, wide, tall tiles. */
+static int by_promise(const void *a, const void *b) {
+    const candidate *p = a, *q = b;
+    if (p->padded != q->padded) return p->padded < q->padded ? -1 : 1;
+    if (p->kernel->level != q->kernel->level) return p->kernel->level > q->kernel->level ? -1 : 1;
+    if (p->kernel->mr != q->kernel->mr) return p->kernel->mr > q->kernel->mr ? -1 : 1;
+    if (p->kernel != q->kernel) return p->kernel > q->kernel ? -1 : 1;
+    return p->kt < q->kt ? -1 : p->kt > q->kt;
+}
+
+/* The rows in the middle of W, as many as make a slice of SAMPLE_WEIGHTS. */
+static sm_status take_slice(search *s) {
+    const sm_csr *w = s->csr;
+    size_t rows = SAMPLE_WEIGHTS / w->cols;
+    rows = sm_min_size(rows < SAMPLE_ROWS ? SAMPLE_ROWS : rows, w->rows);
+    const size_t r0 = (w->rows - rows) / 2;
+    const uint32_t begin = w->row_ptr[r0], end = w->row_ptr[r0 + rows];
+    SM_TRY(sm_csr_alloc(rows, w->cols, end - begin, &s->slice));
+    for (size_t r = 0; r <= rows; r++) s->slice.row_ptr[r] = w->row_ptr[r0 + r] - begin;
+    memcpy(s->slice.col, w->col + begin, (end - begin) * sizeof *w->col);
+    memcpy(s->slice.val, w->val + begin, (end - begin) * sizeof *w->val);
+    return SM_OK;
+}
+
+static sm_status take_operands(search *s) {
+    size_t workspace = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        const sm_kernel *k = s->c[i].kernel;
+        const size_t cols = sm_min_size(s->opt->n, SAMPLE_STRIPS * k->nr);
+        if (cols > s->x_cols) s->x_cols = cols;
+        const size_t bytes = ((s->csr->cols + s->slice.rows + k->mr) * k->nr + 64) * sizeof(float);
+        if (bytes > workspace) workspace = bytes;
+    }
+    s->x = sm_alloc(s->csr->cols * s->x_cols, sizeof *s->x);
+    s->y = sm_alloc(s->slice.rows * s->x_cols, sizeof *s->y);
+    s->workspace = sm_alloc(workspace, 1);
+    if (!s->x || !s->y || !s->workspace)
+        return sm_fail(SM_E_NOMEM, "no memory to time candidates on %zu columns", s->x_cols);
+    for (size_t i = 0; i < s->csr->cols * s->x_cols; i++)
+        s->x[i] = (float)(i * 2654435761u >> 16 & 1023) / 1024.0f - 0.5f;
+    return SM_OK;
+}
+
+static double time_once(search *s, candidate *c) {
+    const size_t nr = c->kernel->nr;
+    const size_t strips = sm_min_size(c->strips, SAMPLE_STRIPS);
+    sm_args a = {.x = s->x, .y = s->y, .lo = -INFINITY, .hi = INFINITY};
+    a.n = sm_min_size(s->opt->n, strips * nr);
+    const int token = s->opt->layout == SM_TOKEN_MAJOR;
+    a.x_rs = token ? 1 : (ptrdiff_t)s->x_cols;
+    a.x_cs = token ? (ptrdiff_t)s->csr->cols : 1;
+    a.y_rs = token ? 1 : (ptrdiff_t)s->x_cols;
+    a.y_cs = token ? (ptrdiff_t)s->slice.rows : 1;
+    const double start = sm_seconds();
+    sm_driver_run(&c->packed, &a, 1, NULL, NULL, s->workspace);
+    return (sm_seconds() - start) * (double)c->strips / (double)strips;
+}
+
+/* One turn of every candidate still in; the first turn packs, and warms up. */
+static sm_status turn(search *s, double deadline) {
+    for (size_t i = 0; i < s->count; i++) {
+        candidate *c = &s->c[i];
+        if (c->out || (s->timed > 0 && sm_seconds() > deadline)) continue;
+        if (!c->packed.kernel) {
+            SM_TRY(sm_pack(&s->slice, c->kernel, c->kt, c->mc, &c->packed));
+            s->timed++;
+            (void)time_once(s, c);
+        }
+        const double t = time_once(s, c);
+        if (c->best_s == 0 || t < c->best_s) c->best_s = t;
+    }
+    return SM_OK;
+}
+
+/* Best candidate of a kind (dense or not), NULL when none was timed. */
+static candidate *best_of(search *s, int dense) {
+    candidate *best = NULL;
+    for (size_t i = 0; i < s->count; i++) {
+        candidate *c = &s->c[i];
+        if (c->dense == dense && c->best_s > 0 && (!best || c->best_s < best->best_s)) best = c;
+    }
+    return best;
+}
+
+/* Candidates a quarter slower than the best of their kind, or never timed, leave. */
+static size_t thin_out(search *s) {
+    size_t left = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        candidate *c = &s->c[i];
+        const candidate *best = best_of(s, c->dense);
+        c->out |= c->best_s == 0 || c->best_s > 1.25 * best->best_s;
+        left += !c->out;
+    }
+    return left;
+}
+
+static sm_status time_candidates(search *s) {
+    enum { MAX_TURNS = 24 };
+    const double deadline = sm_seconds() + s->opt->budget_s;
+    qsort(s->c, s->count, sizeof s->c[0], by_promise);
+    SM_TRY(take_slice(s));
+    SM_TRY(take_operands(s));
+    for (int i = 0; i < MAX_TURNS; i++) {
+        SM_TRY(turn(s, deadline));
+        if (thin_out(s) <= 1 || sm_seconds() > deadline) break;
+    }
+    return SM_OK;
+}
+
+static void search_free(search *s) {
+    for (size_t i = 0; i < s->count; i++) sm_packed_free(&s->c[i].packed);
+    sm_csr_free(&s->slice);
+    sm_free(s->x);
+    sm_free(s->y);
+    sm_free(s->workspace);
+    sm_free(s);
+}
+
+/* Sparse must win by 5 %: a plan that is a coin toss should not cost the packing. */
+static const candidate *decide(search *s, sm_choice *out) {
+    const candidate *dense = best_of(s, 1), *sparse = best_of(s, 0);
+    const double scale = s->slice.rows ? (double)s->csr->rows / (double)s->slice.rows : 0;
+    out->dense_s = dense ? dense->best_s * scale : 0;
+    out->sparse_s = sparse ? sparse->best_s * scale : 0;
+    if (!dense && !sparse) return &s->c[0];
+    if (!dense || (sparse && sparse->best_s < 0.95 * dense->best_s)) return sparse;
+    return dense;
+}
+
+sm_status sm_choose(const sm_csr *w, const sm_plan_options *options, sm_choice *out) {
+    const double start = sm_seconds();
+    if (w->rows == 0 || w->cols == 0)
+        return sm_fail(SM_E_ARG, "matrix of %zu x %zu: expected at least one row and one column",
+                       w->rows, w->cols);
+    search *s = sm_alloc(1, sizeof *s);
+    if (!s) return sm_fail(SM_E_NOMEM, "no memory to choose a kernel");
+    memset(s, 0, sizeof *s);
+    s->opt = options;
+    s->csr = w;
+    enumerate(s);
+    sm_status status = SM_OK;
+    if (s->count == 0) status = sm_fail(SM_E_ARG, "no kernel has the levels and formats allowed");
+    if (status == SM_OK && s->count > 1 && options->budget_s > 0) status = time_candidates(s);
+    if (status == SM_OK && options->budget_s <= 0)
+        qsort(s->c, s->count, sizeof s->c[0], by_promise);
+    if (status == SM_OK) {
+        *out = (sm_choice){0};
+        const candidate *c = decide(s, out);
+        out->kernel = c->kernel;
+        out->kt = c->kt;
+        out->mc = c->mc;
+        out->expected_s = c->dense ? out->dense_s : out->sparse_s;
+        out->candidates = s->timed;
+        out->choose_s = sm_seconds() - start;
+    }
+    search_free(s);
+    return status;
+}

@@ -1,0 +1,97 @@
+/* What all kernels share: strips of X, row blocks and K tiles of W, partial sums, threads.
+ * Nest, outermost first: strip (packed once, in L2), row block (its partial sums stay near), K tile
+ * (its part of the strip stays in L1), then the kernel over the block's panels. */
+#include "packed.h"
+
+/* Floats of one thread's workspace: the strip, then the partial sums of a row block. */
+static size_t strip_floats(const sm_packed *w) {
+    return w->cols * w->kernel->nr;
+}
+
+static size_t round_up(size_t n, size_t unit) {
+    return sm_ceil_div(n, unit) * unit;
+}
+
+static size_t thread_floats(const sm_packed *w) {
+    enum { LINE = 16 }; /* floats in 64 bytes: threads do not share lines, buffers are aligned */
+    return round_up(strip_floats(w), LINE) + round_up(w->mc * w->kernel->nr, LINE);
+}
+
+size_t sm_driver_workspace(const sm_packed *w, size_t n, size_t threads) {
+    (void)n;
+    return thread_floats(w) * threads * sizeof(float);
+}
+
+typedef struct job {
+    const sm_packed *w;
+    const sm_args *args;
+    float *workspace;
+    size_t strips, strip_parts, block_parts;
+} job;
+
+/* One strip x one row block: all K tiles. */
+static void run_block(const job *j, size_t block, size_t n0, const float *strip, float *acc) {
+    const sm_packed *w = j->w;
+    const sm_args *a = j->args;
+    const size_t nr = w->kernel->nr, m0 = block * w->mc;
+    const int token_major = a->y_cs != 1 && a->y_rs == 1;
+    float *y = a->y + (ptrdiff_t)m0 * a->y_rs + (ptrdiff_t)n0 * a->y_cs;
+    sm_tile t = {.block = block, .acc = acc, .n = sm_min_size(nr, a->n - n0)};
+    t.y = token_major ? acc : y;
+    t.y_rs = token_major ? (ptrdiff_t)nr : a->y_rs;
+    t.bias = a->bias ? a->bias + m0 : NULL;
+    t.lo = a->lo;
+    t.hi = a->hi;
+    for (t.tile = 0; t.tile < w->tiles; t.tile++) {
+        t.x = strip + t.tile * w->kt * nr;
+        t.first = t.tile == 0;
+        t.last = t.tile + 1 == w->tiles;
+        w->kernel->run(w, &t);
+    }
+    if (token_major) sm_strip_store(acc, nr, sm_block_rows(w, block), t.n, y, a->y_cs);
+}
+
+static void pack_strip(const sm_packed *w, const sm_args *a, size_t n0, float *strip) {
+    const size_t nr = w->kernel->nr;
+    sm_strip_pack(a->x + (ptrdiff_t)n0 * a->x_cs, a->x_rs, a->x_cs, w->cols,
+                  sm_min_size(nr, a->n - n0), nr, strip);
+}
+
+void sm_driver_pack_x(const sm_packed *w, const sm_args *args, void *workspace) {
+    for (size_t n0 = 0; n0 < args->n; n0 += w->kernel->nr) pack_strip(w, args, n0, workspace);
+}
+
+/* Task i of strip_parts x block_parts. */
+static void run_part(void *arg, size_t i) {
+    const job *j = arg;
+    const sm_packed *w = j->w;
+    const sm_args *a = j->args;
+    const size_t nr = w->kernel->nr;
+    const size_t sp = i % j->strip_parts, bp = i / j->strip_parts;
+    const size_t s_end = (sp + 1) * j->strips / j->strip_parts;
+    const size_t b_begin = bp * w->blocks / j->block_parts;
+    const size_t b_end = (bp + 1) * w->blocks / j->block_parts;
+    float *strip = j->workspace + i * thread_floats(w);
+    float *acc = strip + round_up(strip_floats(w), 16);
+    if (b_begin == b_end) return;
+    for (size_t s = sp * j->strips / j->strip_parts; s < s_end; s++) {
+        const size_t n0 = s * nr;
+        pack_strip(w, a, n0, strip);
+        for (size_t b = b_begin; b < b_end; b++) run_block(j, b, n0, strip, acc);
+    }
+}
+
+void sm_driver_run(const sm_packed *w, const sm_args *args, size_t threads,
+                   sm_parallel_for *parallel_for, void *pool, void *workspace) {
+    if (args->n == 0) return;
+    job j = {.w = w, .args = args, .workspace = workspace};
+    j.strips = sm_ceil_div(args->n, w->kernel->nr);
+    /* Strips before rows: threads then share no X and need no second packing of it. */
+    j.strip_parts = sm_min_size(threads, j.strips);
+    j.block_parts = sm_min_size(threads / j.strip_parts, w->blocks);
+    const size_t parts = j.strip_parts * j.block_parts;
+    if (parts == 1 || !parallel_for)
+        for (size_t i = 0; i < parts; i++) run_part(&j, i);
+    else
+        parallel_for(pool, parts, run_part, &j);
+}

@@ -1,0 +1,52 @@
+/* Format dense: every weight, panels of mr rows column by column, missing rows zero. */
+#include "packed.h"
+#include <string.h>
+
+static sm_status pack(const sm_csr *csr, sm_packed *out) {
+    const size_t mr = out->kernel->mr, padded = sm_ceil_div(out->rows, mr) * mr;
+    out->value = sm_alloc(padded * out->cols, sizeof *out->value);
+    uint32_t *cursor = sm_alloc(csr->rows, sizeof *cursor);
+    if (!out->value || !cursor) {
+        sm_free(cursor);
+        return sm_fail(SM_E_NOMEM, "no memory to pack %zu x %zu weights as dense", out->rows,
+                       out->cols);
+    }
+    memset(out->value, 0, padded * out->cols * sizeof *out->value);
+    memcpy(cursor, csr->row_ptr, csr->rows * sizeof *cursor);
+    size_t at = 0, segment = 0;
+    for (size_t b = 0; b < out->blocks; b++) {
+        const size_t rows = sm_block_rows(out, b);
+        for (size_t t = 0; t < out->tiles; t++, segment++) {
+            const size_t c0 = t * out->kt, cols = sm_min_size(out->kt, out->cols - c0);
+            out->head_at[segment] = out->index_at[segment] = 0;
+            out->value_at[segment] = at;
+            for (size_t r = 0; r < rows; r++) {
+                float *panel = out->value + at + r / mr * mr * cols + r % mr;
+                uint32_t begin, end;
+                sm_row_in_tile(csr, cursor, b * out->mc + r, c0 + cols, &begin, &end);
+                for (uint32_t i = begin; i < end; i++) panel[(csr->col[i] - c0) * mr] = csr->val[i];
+            }
+            at += sm_ceil_div(rows, mr) * mr * cols;
+        }
+    }
+    out->head_at[segment] = out->index_at[segment] = 0;
+    out->value_at[segment] = at;
+    out->bytes.values = at * sizeof(float);
+    sm_free(cursor);
+    return SM_OK;
+}
+
+static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) {
+    const size_t mr = p->kernel->mr, cols = sm_min_size(p->kt, p->cols - tile * p->kt);
+    const float *value = p->value + p->value_at[block * p->tiles + tile];
+    for (size_t r = 0; r < sm_block_rows(p, block); r++)
+        for (size_t c = 0; c < cols; c++)
+            dense[r * cols + c] = value[r / mr * mr * cols + c * mr + r % mr];
+}
+
+static size_t max_kt(size_t nr) {
+    (void)nr;
+    return UINT32_MAX;
+}
+
+const sm_format sm_format_dense = {"dense", pack, expand, max_kt};

@@ -1,0 +1,97 @@
+/* What all formats share: cutting W into segments, allocation, unpacking through a dense segment.
+ */
+#include "packed.h"
+#include <string.h>
+
+void sm_packed_free(sm_packed *p) {
+    sm_free(p->head_at);
+    sm_free(p->index_at);
+    sm_free(p->value_at);
+    sm_free(p->head16);
+    sm_free(p->head32);
+    sm_free(p->index16);
+    sm_free(p->index32);
+    sm_free(p->value);
+    *p = (sm_packed){0};
+}
+
+sm_status sm_pack(const sm_csr *csr, const sm_kernel *kernel, size_t kt, size_t mc,
+                  sm_packed *out) {
+    const sm_format *format = sm_format_of(kernel);
+    *out = (sm_packed){0};
+    if (csr->rows == 0 || csr->cols == 0)
+        return sm_fail(SM_E_ARG, "matrix of %zu x %zu: expected at least one row and one column",
+                       csr->rows, csr->cols);
+    if (kt > format->max_kt(kernel->nr))
+        return sm_fail(SM_E_LIMIT, "%s: K tile of %zu columns: expected at most %zu", kernel->name,
+                       kt, format->max_kt(kernel->nr));
+    sm_packed p = {.kernel = kernel, .rows = csr->rows, .cols = csr->cols, .nnz = csr->nnz};
+    p.kt = sm_min_size(kt, csr->cols);
+    p.mc =
+        sm_min_size(sm_ceil_div(mc, kernel->mr), sm_ceil_div(csr->rows, kernel->mr)) * kernel->mr;
+    p.blocks = sm_ceil_div(p.rows, p.mc);
+    p.tiles = sm_ceil_div(p.cols, p.kt);
+    const size_t segments = p.blocks * p.tiles;
+    p.head_at = sm_alloc(segments + 1, sizeof *p.head_at);
+    p.index_at = sm_alloc(segments + 1, sizeof *p.index_at);
+    p.value_at = sm_alloc(segments + 1, sizeof *p.value_at);
+    sm_status status = SM_OK;
+    if (!p.head_at || !p.index_at || !p.value_at)
+        status = sm_fail(SM_E_NOMEM, "%s: no memory for %zu segments", kernel->name, segments);
+    if (status == SM_OK) status = format->pack(csr, &p);
+    if (status != SM_OK) {
+        sm_packed_free(&p);
+        return status;
+    }
+    p.bytes.pointers += 3 * (segments + 1) * sizeof(size_t);
+    *out = p;
+    return SM_OK;
+}
+
+/* Calls format->expand on every segment; pass 0 counts the nonzeros of each row, pass 1 places
+ * them. Tiles come in order of k, so a cursor a row keeps columns sorted. */
+static void gather(const sm_packed *p, float *segment, uint32_t *cursor, sm_csr *out, int place) {
+    const sm_format *format = sm_format_of(p->kernel);
+    for (size_t b = 0; b < p->blocks; b++) {
+        const size_t rows = sm_block_rows(p, b);
+        for (size_t t = 0; t < p->tiles; t++) {
+            const size_t c0 = t * p->kt, cols = sm_min_size(p->kt, p->cols - c0);
+            memset(segment, 0, rows * cols * sizeof *segment);
+            format->expand(p, b, t, segment);
+            for (size_t r = 0; r < rows; r++) {
+                uint32_t *at = &cursor[b * p->mc + r];
+                for (size_t c = 0; c < cols; c++) {
+                    const float v = segment[r * cols + c];
+                    if (v == 0.0f) continue;
+                    if (place) {
+                        out->col[*at] = (uint32_t)(c0 + c);
+                        out->val[*at] = v;
+                    }
+                    ++*at;
+                }
+            }
+        }
+    }
+}
+
+sm_status sm_unpack(const sm_packed *p, sm_csr *out) {
+    SM_TRY(sm_csr_alloc(p->rows, p->cols, p->nnz, out));
+    float *segment = sm_alloc(p->mc * p->kt, sizeof *segment);
+    uint32_t *cursor = sm_alloc(p->rows, sizeof *cursor);
+    if (!segment || !cursor) {
+        sm_free(segment);
+        sm_free(cursor);
+        sm_csr_free(out);
+        return sm_fail(SM_E_NOMEM, "no memory to unpack %zu x %zu weights", p->rows, p->cols);
+    }
+    memset(cursor, 0, p->rows * sizeof *cursor);
+    gather(p, segment, cursor, out, 0);
+    for (size_t r = 0; r < p->rows; r++) {
+        out->row_ptr[r + 1] = out->row_ptr[r] + cursor[r];
+        cursor[r] = out->row_ptr[r];
+    }
+    gather(p, segment, cursor, out, 1);
+    sm_free(segment);
+    sm_free(cursor);
+    return SM_OK;
+}

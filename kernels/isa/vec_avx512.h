@@ -1,0 +1,69 @@
+/* Sixteen lanes, 32 registers. */
+#ifndef SM_VEC_H_
+#define SM_VEC_H_
+
+#include "isa/intrin.h"
+#include <stddef.h>
+#include <stdint.h>
+#ifdef SM_EMULATE
+#include <string.h>
+#endif
+
+typedef __m512 vec;
+#define VL 16
+enum { VEC_REGS = 32 };
+#define SM_UNROLL _Pragma("GCC unroll 16")
+
+static inline vec vec_set1(float v) {
+    return _mm512_set1_ps(v);
+}
+static inline vec vec_bcast(const float *p) {
+    return _mm512_set1_ps(*p);
+}
+static inline vec vec_load(const float *p) {
+    return _mm512_load_ps(p);
+}
+static inline vec vec_loadu(const float *p) {
+    return _mm512_loadu_ps(p);
+}
+static inline void vec_store(float *p, vec v) {
+    _mm512_store_ps(p, v);
+}
+static inline void vec_storeu(float *p, vec v) {
+    _mm512_storeu_ps(p, v);
+}
+#ifdef SM_EMULATE
+/* SIMDe's masked memory operations touch all 64 bytes. */
+static inline void vec_store_tail(float *p, vec v, size_t n) {
+    memcpy(p, &v, (n < 16 ? n : 16) * sizeof *p);
+}
+#else
+static inline __mmask16 vec_tail_mask(size_t n) {
+    return (__mmask16)(n < 16 ? (1u << n) - 1 : 0xffffu);
+}
+static inline void vec_store_tail(float *p, vec v, size_t n) {
+    _mm512_mask_storeu_ps(p, vec_tail_mask(n), v);
+}
+#endif
+/* 32-bit indices are taken as signed by the instruction: base is below 2^31 elements. */
+static inline vec vec_gather(const float *base, const uint32_t *index) {
+    return _mm512_i32gather_ps(_mm512_loadu_si512(index), base, 4);
+}
+static inline float vec_sum(vec v) {
+    const __m256d high = _mm512_extractf64x4_pd(_mm512_castps_pd(v), 1);
+    const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(v), _mm256_castpd_ps(high));
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+static inline vec vec_fma(vec a, vec b, vec c) {
+    return _mm512_fmadd_ps(a, b, c);
+}
+static inline vec vec_min(vec a, vec b) {
+    return _mm512_min_ps(a, b);
+}
+static inline vec vec_max(vec a, vec b) {
+    return _mm512_max_ps(a, b);
+}
+
+#endif

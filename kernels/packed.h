@@ -1,0 +1,102 @@
+/* What packers write and kernels read. Internal to the library. */
+#ifndef SM_PACKED_H
+#define SM_PACKED_H
+
+#include <sparsemark/kernel.h>
+#include <sparsemark/matrix.h>
+#include <sparsemark/plan.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Weights packed for one kernel. W is cut into row blocks of mc rows and K tiles of kt columns; a
+ * segment is one (row block, K tile), and segments follow each other in the order in which the
+ * driver visits them: block 0 tile 0, block 0 tile 1, ... What the three streams hold is the
+ * format's business (formats/<format>.c). */
+typedef struct sm_packed {
+    const sm_kernel *kernel;
+    size_t rows, cols, nnz;
+    size_t kt, mc;
+    size_t blocks, tiles;
+    size_t index_bits;
+    size_t *head_at, *index_at, *value_at; /* blocks * tiles + 1: first element of a segment */
+    uint16_t *head16;
+    uint32_t *head32;
+    uint16_t *index16;
+    uint32_t *index32;
+    float *value;
+    sm_bytes bytes;
+} sm_packed;
+
+/* One call of a micro-kernel. */
+typedef struct sm_tile {
+    size_t block, tile; /* segment of W */
+    const float *x; /* packed strip: cols x nr from this K tile's first column; 64-byte aligned */
+    float *acc;     /* partial sums of the block, rows x nr; 64-byte aligned */
+    float *y;       /* block's first row of Y; element (r, j) is y[r * y_rs + j] */
+    ptrdiff_t y_rs;
+    size_t n;          /* columns of Y to store, 1..nr */
+    const float *bias; /* of the block's rows, or NULL */
+    float lo, hi;
+    int first, last; /* first K tile starts from bias and never reads acc; last stores Y */
+} sm_tile;
+
+static inline size_t sm_min_size(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+static inline size_t sm_ceil_div(size_t a, size_t b) {
+    return (a + b - 1) / b;
+}
+
+/* Rows of row block b. */
+static inline size_t sm_block_rows(const sm_packed *w, size_t b) {
+    return sm_min_size(w->mc, w->rows - b * w->mc);
+}
+
+typedef struct sm_format {
+    const char *name;
+    /* Fills out->index_bits, the streams and bytes; everything above them is set already. */
+    sm_status (*pack)(const sm_csr *csr, sm_packed *out);
+    /* Adds a segment's nonzeros to the zeroed dense[rows of the block][columns of the tile]. */
+    void (*expand)(const sm_packed *packed, size_t block, size_t tile, float *dense);
+    /* Largest kt whose indices can be stored for a strip of nr columns. */
+    size_t (*max_kt)(size_t nr);
+} sm_format;
+
+const sm_format *sm_format_of(const sm_kernel *kernel);
+size_t sm_format_index(const sm_kernel *kernel);
+
+/* The nonzeros of one row that lie in a K tile: [*begin, *end) of csr->col and csr->val. Tiles are
+ * asked for in increasing order; cursor[row] starts at csr->row_ptr[row]. */
+static inline void sm_row_in_tile(const sm_csr *csr, uint32_t *cursor, size_t row, size_t end_col,
+                                  uint32_t *begin, uint32_t *end) {
+    uint32_t i = cursor[row];
+    *begin = i;
+    while (i < csr->row_ptr[row + 1] && csr->col[i] < end_col) i++;
+    *end = cursor[row] = i;
+}
+
+/* Packs csr for kernel; mc is rounded up to a multiple of mr. kt and mc are > 0. */
+sm_status sm_pack(const sm_csr *csr, const sm_kernel *kernel, size_t kt, size_t mc, sm_packed *out);
+void sm_packed_free(sm_packed *packed);
+sm_status sm_unpack(const sm_packed *packed, sm_csr *out);
+
+/* Workspace bytes and one multiplication; the driver knows every kernel only by its signature. */
+size_t sm_driver_workspace(const sm_packed *w, size_t n, size_t threads);
+void sm_driver_run(const sm_packed *w, const sm_args *args, size_t threads,
+                   sm_parallel_for *parallel_for, void *pool, void *workspace);
+void sm_driver_pack_x(const sm_packed *w, const sm_args *args, void *workspace);
+
+/* Packs n <= nr columns of X, all k rows: strip[i * nr + j]; columns from n on become zero. */
+void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, size_t n, size_t nr,
+                   float *strip);
+
+/* Stores a tile of Y token-major: y[m + j * y_cs] = tile[m * nr + j] for m < rows, j < n. */
+void sm_strip_store(const float *tile, size_t nr, size_t rows, size_t n, float *y, ptrdiff_t y_cs);
+
+/* Own threads of a plan. */
+typedef struct sm_pool sm_pool;
+sm_status sm_pool_create(size_t threads, sm_pool **out);
+void sm_pool_free(sm_pool *pool);
+void sm_pool_run(void *pool, size_t tasks, void (*task)(void *arg, size_t i), void *arg);
+
+#endif

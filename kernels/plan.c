@@ -1,0 +1,112 @@
+/* Plans: hold the packed weights, run them. How a kernel is chosen is in choose.c. */
+#include "choose.h"
+#include "packed.h"
+#include <string.h>
+
+struct sm_plan {
+    sm_packed packed;
+    sm_plan_info info;
+    sm_parallel_for *parallel_for;
+    void *pool;
+    sm_pool *own_pool;
+};
+
+/* The options that were given, completed with defaults, or what is wrong with them. */
+static sm_status complete(const sm_plan_options *given, sm_plan_options *o) {
+    *o = (sm_plan_options){0};
+    if (given) {
+        if (given->size != sizeof *given)
+            return sm_fail(SM_E_ARG, "sm_plan_options.size is %zu: expected %zu", given->size,
+                           sizeof *given);
+        *o = *given;
+    }
+    if (o->n == 0) o->n = 128;
+    if (o->threads == 0) o->threads = 1;
+    if (o->budget_s == 0) o->budget_s = 0.05;
+    const uint32_t usable = sm_isa_mask();
+    if (o->isa_mask & ~usable) {
+        char reason[128];
+        sm_cpuid cpuid;
+        sm_cpuid_read(&cpuid);
+        const size_t level = (size_t)__builtin_ctz(o->isa_mask & ~usable);
+        const char *name = sm_isa_name(level);
+        return sm_fail(SM_E_ISA, "instruction-set level %s: %s", name ? name : "(unknown)",
+                       sm_isa_reason(&cpuid, level, reason, sizeof reason));
+    }
+    if (o->isa_mask == 0) o->isa_mask = usable;
+    if (o->format_mask == 0) o->format_mask = ~0u;
+    if (!o->kernel) return SM_OK;
+    const sm_kernel *k = sm_kernel_find(o->kernel);
+    if (!k) return sm_fail(SM_E_ARG, "unknown kernel '%s'", o->kernel);
+    if (!(o->isa_mask >> k->level & 1))
+        return sm_fail(SM_E_ISA, "%s: level %s is not among those allowed or usable", k->name,
+                       k->isa);
+    return SM_OK;
+}
+
+sm_status sm_plan_create(const sm_csr *w, const sm_plan_options *options, sm_plan **out) {
+    *out = NULL;
+    sm_plan_options o;
+    SM_TRY(complete(options, &o));
+    sm_choice choice;
+    SM_TRY(sm_choose(w, &o, &choice));
+    sm_plan *p = sm_alloc(1, sizeof *p);
+    if (!p) return sm_fail(SM_E_NOMEM, "no memory for a plan");
+    *p = (sm_plan){.parallel_for = o.parallel_for, .pool = o.pool};
+    const double start = sm_seconds();
+    sm_status status = sm_pack(w, choice.kernel, choice.kt, choice.mc, &p->packed);
+    p->info = (sm_plan_info){.kernel = choice.kernel,
+                             .rows = w->rows,
+                             .cols = w->cols,
+                             .nnz = w->nnz,
+                             .kt = p->packed.kt,
+                             .mc = p->packed.mc,
+                             .threads = o.threads,
+                             .index_bits = p->packed.index_bits,
+                             .bytes = p->packed.bytes,
+                             .pack_s = sm_seconds() - start,
+                             .choose_s = choice.choose_s,
+                             .expected_s = choice.expected_s,
+                             .dense_s = choice.dense_s,
+                             .sparse_s = choice.sparse_s,
+                             .candidates = choice.candidates};
+    if (status == SM_OK && o.threads > 1 && !o.parallel_for) {
+        status = sm_pool_create(o.threads - 1, &p->own_pool);
+        p->parallel_for = sm_pool_run;
+        p->pool = p->own_pool;
+    }
+    if (status != SM_OK) {
+        sm_plan_free(p);
+        return status;
+    }
+    *out = p;
+    return SM_OK;
+}
+
+void sm_plan_free(sm_plan *plan) {
+    if (!plan) return;
+    sm_pool_free(plan->own_pool);
+    sm_packed_free(&plan->packed);
+    sm_free(plan);
+}
+
+void sm_plan_get_info(const sm_plan *plan, sm_plan_info *out) {
+    *out = plan->info;
+}
+
+size_t sm_plan_workspace(const sm_plan *plan, size_t n) {
+    return sm_driver_workspace(&plan->packed, n, plan->info.threads);
+}
+
+void sm_plan_run(const sm_plan *plan, const sm_args *args, void *workspace) {
+    sm_driver_run(&plan->packed, args, plan->info.threads, plan->parallel_for, plan->pool,
+                  workspace);
+}
+
+void sm_plan_pack_x(const sm_plan *plan, const sm_args *args, void *workspace) {
+    sm_driver_pack_x(&plan->packed, args, workspace);
+}
+
+sm_status sm_plan_unpack(const sm_plan *plan, sm_csr *out) {
+    return sm_unpack(&plan->packed, out);
+}

@@ -1,0 +1,79 @@
+/* SpMM, panels of MR rows whose columns are bucketed by the rows that use them: one straight loop a
+ * row pattern, so a row of X is loaded once for all rows of the panel that need it.
+ * W: formats/panel.c, X: packed strip of NR columns, Y: MR x NR tile in registers.
+ * Limit: FMA ports while a bucket holds two rows or more, load ports below that; loads per FMA are
+ * 1/p + 1/v for p rows in the bucket and v vectors in the strip.
+ * Idea: sparse register tiling (Wilkinson, Cheshmi, Dehnavi, PLDI 2023). */
+#include "isa/body.h"
+
+_Static_assert(MR >= 1 && MR <= 4, "one bucket a row pattern: 2^MR - 1 loops");
+_Static_assert(MR *NV + (MR < NV ? MR : NV) + 1 <= VEC_REGS,
+               "the tile and the shorter of weights and X row must fit the registers");
+
+typedef struct stream {
+    const uint16_t *index;
+    const float *value;
+} stream;
+
+SM_INLINE void bucket(vec acc[MR][NV], const unsigned rows, size_t count, const char *x,
+                      stream *s) {
+    const uint16_t *index = s->index;
+    const float *value = s->value;
+    for (size_t i = 0; i < count; i++) {
+        /* Offsets are stored in units of 8 bytes: the address needs no multiplication. */
+        const float *xk = (const float *)(x + (size_t)index[i] * 8);
+        if (MR <= NV) { /* the weights stay in registers, X passes through */
+            vec w[MR];
+            SM_FOR (r, MR)
+                if (rows >> r & 1) w[r] = vec_bcast(value++);
+            SM_FOR (j, NV) {
+                const vec xj = vec_load(xk + j * VL);
+                SM_FOR (r, MR)
+                    if (rows >> r & 1) acc[r][j] = vec_fma(w[r], xj, acc[r][j]);
+            }
+        } else {
+            vec xj[NV];
+            SM_FOR (j, NV) xj[j] = vec_load(xk + j * VL);
+            SM_FOR (r, MR) {
+                if (!(rows >> r & 1)) continue;
+                const vec w = vec_bcast(value++);
+                SM_FOR (j, NV) acc[r][j] = vec_fma(w, xj[j], acc[r][j]);
+            }
+        }
+    }
+    s->index = index + count;
+    s->value = value;
+}
+
+void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
+    enum { PATTERNS = (1 << MR) - 1 };
+    const size_t segment = t->block * w->tiles + t->tile;
+    const size_t rows = sm_block_rows(w, t->block);
+    const uint16_t *count = w->head16 + w->head_at[segment];
+    stream s = {w->index16 + w->index_at[segment], w->value + w->value_at[segment]};
+    const char *x = (const char *)t->x;
+    for (size_t r0 = 0; r0 < rows; r0 += MR, count += PATTERNS) {
+        const size_t valid = panel_rows(rows, r0);
+        vec acc[MR][NV];
+        tile_begin(acc, t, r0, valid);
+#define BUCKET(p)                                                                                  \
+    if (p <= PATTERNS) bucket(acc, p, count[p <= PATTERNS ? p - 1 : 0], x, &s)
+        BUCKET(1);
+        BUCKET(2);
+        BUCKET(3);
+        BUCKET(4);
+        BUCKET(5);
+        BUCKET(6);
+        BUCKET(7);
+        BUCKET(8);
+        BUCKET(9);
+        BUCKET(10);
+        BUCKET(11);
+        BUCKET(12);
+        BUCKET(13);
+        BUCKET(14);
+        BUCKET(15);
+#undef BUCKET
+        tile_end(acc, t, r0, valid);
+    }
+}

@@ -1,0 +1,45 @@
+/* Strips of X and tiles of Y between the caller's layout and the kernels'. Baseline x86-64 code:
+ * the transposes work on 4 x 4 blocks in SSE registers. */
+#include "isa/intrin.h"
+#include "packed.h"
+#include <string.h>
+
+/* dst[i * dst_rs + j] = src[j * src_rs + i] for i < rows, j < cols. */
+static void transpose(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
+                      size_t cols) {
+    size_t j = 0;
+    for (; j + 4 <= cols; j += 4) {
+        const float *s = src + j * src_rs;
+        float *d = dst + j;
+        size_t i = 0;
+        for (; i + 4 <= rows; i += 4) {
+            __m128 a = _mm_loadu_ps(s + i), b = _mm_loadu_ps(s + src_rs + i);
+            __m128 c = _mm_loadu_ps(s + 2 * src_rs + i), e = _mm_loadu_ps(s + 3 * src_rs + i);
+            _MM_TRANSPOSE4_PS(a, b, c, e);
+            _mm_storeu_ps(d + i * dst_rs, a);
+            _mm_storeu_ps(d + (i + 1) * dst_rs, b);
+            _mm_storeu_ps(d + (i + 2) * dst_rs, c);
+            _mm_storeu_ps(d + (i + 3) * dst_rs, e);
+        }
+        for (; i < rows; i++)
+            for (size_t q = 0; q < 4; q++) d[i * dst_rs + q] = s[q * src_rs + i];
+    }
+    for (; j < cols; j++)
+        for (size_t i = 0; i < rows; i++) dst[i * dst_rs + j] = src[j * src_rs + i];
+}
+
+void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, size_t n, size_t nr,
+                   float *strip) {
+    if (x_cs == 1) {
+        for (size_t i = 0; i < k; i++)
+            memcpy(strip + i * nr, x + (ptrdiff_t)i * x_rs, n * sizeof *strip);
+    } else {
+        transpose(x, (size_t)x_cs, strip, nr, k, n);
+    }
+    if (n < nr)
+        for (size_t i = 0; i < k; i++) memset(strip + i * nr + n, 0, (nr - n) * sizeof *strip);
+}
+
+void sm_strip_store(const float *tile, size_t nr, size_t rows, size_t n, float *y, ptrdiff_t y_cs) {
+    transpose(tile, nr, y, (size_t)y_cs, n, rows);
+}
