@@ -20,7 +20,7 @@ void sm_fill_normal(float *w, size_t count, uint64_t seed);
 /* Seeded normal values at the pattern's places. */
 void sm_fill_values(sm_csr *csr, uint64_t seed);
 
-/* Zeroes the smallest |w|: keeps k = max(rint(f32(f32(N) * f32(1 - s))), 1), s = 0 keeps all,
+/* Zeroes the smallest |w|: keeps k = max(rint(f32(N) * (1 - f32(s))), 1) in float, s = 0 keeps all,
  * s = 1 zeroes all. t is the k-th largest |w|; |w| >= t is kept, ties included (t = 0 keeps
  * everything). By selection, O(count). SM_E_ARG where sparsity is outside [0, 1]. */
 sm_status sm_prune_magnitude(float *w, size_t count, double sparsity);
