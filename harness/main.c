@@ -1,0 +1,65 @@
+/* sparsemark: dispatches to the subcommands. */
+#include "build_info.h"
+#include "harness.h"
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *what;
+} commands[] = {
+    {"info", cmd_info, "this machine: CPU, caches, instruction-set levels, peers, warnings"},
+    {"list", cmd_list, "kernels, layers, patterns, formats and peers there are"},
+    {"check", cmd_check, "run every kernel against the oracle"},
+    {"run", cmd_run, "measure sparse against dense"},
+    {"breakeven", cmd_breakeven, "from which sparsity sparse wins, out of a result file"},
+};
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static const struct command *find_command(const char *name) {
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0) return &commands[i];
+    return NULL;
+}
+
+static int unknown_command(const char *name) {
+    return complain(EXIT_CODE_USAGE, "unknown command '%s' (see sparsemark help)", name);
+}
+
+static int help(int argc, char **argv) {
+    if (argc > 1) {
+        const struct command *command = find_command(argv[1]);
+        if (command == NULL) return unknown_command(argv[1]);
+        char option[] = "--help";
+        char *words[] = {argv[1], option, NULL};
+        return command->run(2, words);
+    }
+    (void)puts("usage: sparsemark COMMAND [OPTION...]\n"
+               "From which sparsity on is a pruned layer faster than a dense one on this CPU?\n");
+    for (size_t i = 0; i < COMMANDS; i++)
+        (void)printf("  %-10s  %s\n", commands[i].name, commands[i].what);
+    (void)puts("  help        this text, or help COMMAND\n"
+               "  --version   version and commit\n\n"
+               "Exit codes: 0 fine, 1 confirmed regression, 2 usage or input/output, 3 undecided,\n"
+               "4 wrong result, 5 not comparable or a demanded instruction set is missing.");
+    return finish_stdout(EXIT_CODE_OK);
+}
+
+int main(int argc, char **argv) {
+    /* A closed pipe shall be a message and an exit code, not a silent death. */
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (argc < 2) return complain(EXIT_CODE_USAGE, "no command given (see sparsemark help)");
+    const char *name = argv[1];
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        return help(argc - 1, argv + 1);
+    if (strcmp(name, "--version") == 0) {
+        (void)printf("sparsemark %s (commit %s%s)\n", SM_BUILD_VERSION, SM_BUILD_COMMIT,
+                     SM_BUILD_DIRTY == 1 ? ", modified" : "");
+        return finish_stdout(EXIT_CODE_OK);
+    }
+    const struct command *command = find_command(name);
+    if (command == NULL) return unknown_command(name);
+    return command->run(argc - 1, argv + 1);
+}

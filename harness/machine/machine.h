@@ -3,8 +3,8 @@
 #define MACHINE_H
 
 #include <jansson.h>
-#include <stdio.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* The card stored with every run (see results/README.md "run"): UTC, git commit and dirty flag of
  * the build, compiler and flags, CPU vendor, brand, family/model/stepping, microcode, raw CPUID
@@ -12,7 +12,7 @@
  * levels usable, peers with version and core type, environment variables that steer them. */
 json_t *sm_machine_card(void);
 
-/* A short name fit for a folder, from the CPU's identity: "amd-epyc-f25m17-avx512-2c". */
+/* A short name fit for a folder, from the CPU's identity: "amd-f25m17-avx512-2c". */
 void sm_machine_slug(char *buf, size_t size);
 
 /* Data cache sizes in bytes (0 = unknown), cores and hardware threads this process may use. */

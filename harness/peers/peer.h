@@ -7,13 +7,13 @@
 #include <stddef.h>
 
 typedef struct sm_peer_info {
-    const char *name;    /* openblas, openblas-pypi, blis, onednn, mkl, mkl-sparse */
-    const char *kind;    /* "dense" or "sparse" */
-    int usable;          /* 1 when it loaded and multiplied correctly in a child process */
-    char reason[160];    /* why not, else "" */
-    char version[96];    /* as the library says it */
-    char core[64];       /* kernel family it chose for this CPU, "" when it does not say */
-    char path[512];      /* file that was loaded */
+    const char *name; /* openblas, openblas-pypi, blis, onednn, mkl, mkl-sparse */
+    const char *kind; /* "dense" or "sparse" */
+    int usable;       /* 1 when it loaded and multiplied correctly in a child process */
+    char reason[160]; /* why not, else "" */
+    char version[96]; /* as the library says it */
+    char core[64];    /* kernel family it chose for this CPU, "" when it does not say */
+    char path[512];   /* file that was loaded */
 } sm_peer_info;
 
 /* The peers this program knows, in the order of harness/peers/peers.inc. */

@@ -1,0 +1,134 @@
+/* sparsemark info: this machine as the benchmark sees it. */
+#include "harness.h"
+#include "machine/machine.h"
+#include "options.h"
+#include "peers/peer.h"
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: sparsemark info [--json | --slug]\n"
+    "CPU, microcode, caches and topology, instruction-set levels with the reason why one cannot\n"
+    "be used, peers with version and the kernel family they chose, and what here spoils timings.\n"
+    "  --json  the machine card that is stored with every run\n"
+    "  --slug  only the machine's short name\n"
+    "SPARSEMARK_PEER_PATH may hold folders, separated by colons, in which peers are looked for.";
+
+static const char *text(const json_t *object, const char *key) {
+    const char *value = json_string_value(json_object_get(object, key));
+    return value != NULL ? value : "";
+}
+
+static long long number(const json_t *object, const char *key) {
+    return json_integer_value(json_object_get(object, key));
+}
+
+static void print_machine(const json_t *card) {
+    const json_t *cpu = json_object_get(card, "cpu"), *build = json_object_get(card, "build");
+    const json_t *load = json_object_get(card, "load_average");
+    (void)printf("machine     %s\n", text(card, "slug"));
+    (void)printf("CPU         %s (%s family %lld model %lld stepping %lld)\n", text(cpu, "brand"),
+                 text(cpu, "vendor"), number(cpu, "family"), number(cpu, "model"),
+                 number(cpu, "stepping"));
+    (void)printf("microcode   %s\n", text(cpu, "microcode"));
+    const int virtualized = json_is_true(json_object_get(cpu, "virtualized"));
+    (void)printf("hypervisor  %s\n", !virtualized                      ? "none"
+                                     : text(cpu, "hypervisor")[0] != 0 ? text(cpu, "hypervisor")
+                                                                       : "unnamed");
+    (void)printf("governor    %s\n", text(card, "governor"));
+    (void)printf("load        %.2f\n", json_real_value(json_array_get(load, 0)));
+    const int dirty = json_is_true(json_object_get(build, "dirty"));
+    (void)printf("build       sparsemark %s, commit %.12s%s, %s, %s, %s\n", text(build, "version"),
+                 text(build, "commit"), dirty ? " (modified)" : "", text(build, "compiler"),
+                 text(build, "type"), text(build, "flags"));
+}
+
+static void print_topology(const json_t *card) {
+    const json_t *topology = json_object_get(card, "topology");
+    (void)printf("\ntopology: %lld cores, %lld threads; this process may use threads %s\n",
+                 number(topology, "cores"), number(topology, "threads"), text(card, "cpuset"));
+    sm_machine_picture(stdout);
+}
+
+static void print_levels(const json_t *card) {
+    size_t i;
+    const json_t *level;
+    (void)puts("\ninstruction-set levels");
+    json_array_foreach(json_object_get(card, "levels"), i, level)(void)
+        printf("  %-10s  %s\n", text(level, "name"), text(level, "reason"));
+}
+
+static void print_peers(void) {
+    (void)puts("\npeers");
+    for (size_t i = 0; i < sm_peer_count(); i++) {
+        const sm_peer_info *info = sm_peer_probe(i);
+        if (!info->usable) {
+            (void)printf("  %-13s  %-6s  not here: %s\n", info->name, info->kind, info->reason);
+            continue;
+        }
+        (void)printf("  %-13s  %-6s  %s; kernels for %s\n", info->name, info->kind, info->version,
+                     info->core[0] != 0 ? info->core : "it does not say what");
+        (void)printf("  %23s%s\n", "", info->path);
+    }
+}
+
+static void print_warnings(const json_t *card) {
+    size_t i;
+    const json_t *warning;
+    const json_t *warnings = json_object_get(card, "warnings");
+    (void)printf("\nwarnings%s\n", json_array_size(warnings) == 0 ? ": none" : "");
+    json_array_foreach(warnings, i, warning)(void) printf("  %s\n", json_string_value(warning));
+}
+
+static int print(int as_json) {
+    (void)sm_peer_unset_steering();
+    json_t *card = sm_machine_card();
+    if (card == NULL) return complain(EXIT_CODE_USAGE, "info: out of memory");
+    if (as_json) {
+        (void)json_dumpf(card, stdout, JSON_INDENT(2));
+        (void)putchar('\n');
+    } else {
+        print_machine(card);
+        print_topology(card);
+        print_levels(card);
+        print_peers();
+        print_warnings(card);
+    }
+    json_decref(card);
+    return finish_stdout(EXIT_CODE_OK);
+}
+
+int cmd_info(int argc, char **argv) {
+    static const struct option options[] = {{"json", no_argument, NULL, 'j'},
+                                            {"slug", no_argument, NULL, 's'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
+    int as_json = 0, slug_only = 0, option;
+    optind = 0;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+        switch (option) {
+        case 'j':
+            as_json = 1;
+            break;
+        case 's':
+            slug_only = 1;
+            break;
+        case 'h':
+            (void)puts(usage);
+            return finish_stdout(EXIT_CODE_OK);
+        default:
+            return complain_option(option, argv);
+        }
+    }
+    if (optind < argc)
+        return complain(EXIT_CODE_USAGE, "info: unexpected argument '%s'", argv[optind]);
+    if (as_json && slug_only)
+        return complain(EXIT_CODE_USAGE, "info: --json and --slug exclude each other");
+    if (!slug_only) return print(as_json);
+    char slug[64];
+    sm_machine_slug(slug, sizeof slug);
+    (void)puts(slug);
+    return finish_stdout(EXIT_CODE_OK);
+}

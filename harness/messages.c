@@ -1,0 +1,44 @@
+/* One-line messages to stderr and the exit codes that go with them. */
+#include "harness.h"
+#include "options.h"
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+int complain(int code, const char *format, ...) {
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    (void)fprintf(stderr, "sparsemark: %s\n",
+                  text); /* one call: lines of two processes stay whole */
+    return code;
+}
+
+int complain_status(sm_status status) {
+    const int code = status == SM_E_ISA ? EXIT_CODE_NOT_COMPARABLE : EXIT_CODE_USAGE;
+    return complain(code, "%s", sm_message());
+}
+
+int complain_option(int returned, char **argv) {
+    const char *word = argv[optind - 1];
+    if (returned == ':') return complain(EXIT_CODE_USAGE, "%s: %s needs a value", argv[0], word);
+    /* A short option may sit in the middle of a word, which optind has not passed yet. */
+    if (optopt != 0 && strncmp(word, "--", 2) != 0)
+        return complain(EXIT_CODE_USAGE, "%s: unknown option -%c (see sparsemark %s --help)",
+                        argv[0], optopt, argv[0]);
+    if (optopt != 0) return complain(EXIT_CODE_USAGE, "%s: %s: takes no value", argv[0], word);
+    return complain(EXIT_CODE_USAGE,
+                    "%s: unknown or ambiguous option %s (see sparsemark %s --help)", argv[0], word,
+                    argv[0]);
+}
+
+int finish_stdout(int code) {
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+    return complain(EXIT_CODE_USAGE, "cannot write to standard output: %s",
+                    errno ? strerror(errno) : "an earlier write failed");
+}
