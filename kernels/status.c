@@ -29,7 +29,7 @@ const char *sm_message(void) {
     return message;
 }
 
-sm_status sm_fail(sm_status status, const char *format, ...) {
+sm_status(sm_fail)(sm_status status, const char *format, ...) {
     va_list args;
     va_start(args, format);
     (void)vsnprintf(message, sizeof message, format, args);

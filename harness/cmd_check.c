@@ -1,0 +1,107 @@
+/* sparsemark check: every kernel against the oracle, on shapes that touch every edge of its tile.
+ */
+#include "check/check.h"
+#include "harness.h"
+#include "measure/axes.h"
+#include "options.h"
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: sparsemark check [--isa all|NAME,...] [--kernels NAME,...] [--seed N] [--repeat R]\n"
+    "Holds every kernel that can run here against a double-precision oracle and prints the "
+    "largest\n"
+    "error as a share of its bound (<= 1 is right), with the case that had it. Exit code 4 where "
+    "a\n"
+    "kernel is wrong.\n"
+    "  --isa      levels to check (all that are usable)\n"
+    "  --kernels  only these\n"
+    "  --seed     shapes and values (1)\n"
+    "  --repeat   passes, each with the next seed (1)\n";
+
+static int wanted(const sm_run_options *o, const sm_kernel *k) {
+    for (size_t i = 0; i < o->kernels_count; i++)
+        if (strcmp(o->kernels[i], k->name) == 0) return 1;
+    uint32_t mask = 0;
+    for (size_t i = 0; i < o->isa_count; i++) mask |= o->isa[i].mask;
+    return o->kernels_count == 0 && (mask >> k->level & 1);
+}
+
+/* One pass over the kernels; adds to *checked and *wrong. */
+static sm_status run_pass(const sm_run_options *o, size_t *checked, size_t *wrong) {
+    for (size_t i = 0; i < sm_kernel_count(); i++) {
+        const sm_kernel *k = sm_kernel_at(i);
+        if (!wanted(o, k)) continue;
+        sm_check_result r;
+        SM_TRY(sm_check_kernel(k, o->seed, sm_check_by_plan, NULL, &r));
+        const int right = r.worst <= 1;
+        printf("%-42s %6zu %10.3g  %s%s\n", k->name, r.cases, r.worst, r.worst_case,
+               right ? "" : "  WRONG");
+        if (!right)
+            complain(0, "wrong result; to reproduce: sparsemark check --kernels %s --seed %llu",
+                     k->name, (unsigned long long)o->seed);
+        *wrong += !right;
+        ++*checked;
+    }
+    return SM_OK;
+}
+
+static int run_checks(sm_run_options *o, uint64_t repeat) {
+    size_t checked = 0, wrong = 0;
+    printf("%-42s %6s %10s  worst case\n", "kernel", "cases", "err/bound");
+    for (; repeat > 0; repeat--, o->seed++) {
+        const sm_status status = run_pass(o, &checked, &wrong);
+        if (status != SM_OK) return complain_status(status);
+    }
+    printf("%zu kernels checked, %zu wrong\n", checked, wrong);
+    return finish_stdout(wrong ? EXIT_CODE_WRONG : EXIT_CODE_OK);
+}
+
+static sm_status set_option(sm_run_options *o, int option, char *value, uint64_t *repeat) {
+    switch (option) {
+    case 'i':
+        return sm_axis_isa(o, value);
+    case 'k':
+        return sm_axis_kernels(o, value);
+    case 's':
+        return sm_axis_seed(o, value);
+    default:
+        break;
+    }
+    char *end;
+    errno = 0;
+    *repeat = strtoull(value, &end, 10);
+    if (end == value || *end || errno || *repeat == 0 || *repeat > 1000000)
+        return sm_fail(SM_E_ARG, "--repeat '%s': expected a whole number from 1 to 1000000", value);
+    return SM_OK;
+}
+
+int cmd_check(int argc, char **argv) {
+    static const struct option long_options[] = {
+        {"isa", required_argument, NULL, 'i'},  {"kernels", required_argument, NULL, 'k'},
+        {"seed", required_argument, NULL, 's'}, {"repeat", required_argument, NULL, 'r'},
+        {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0}};
+    sm_run_options o = {.seed = 1};
+    uint64_t repeat = 1;
+    int option;
+    sm_status status = SM_OK;
+    opterr = 0;
+    optind = 1;
+    while (status == SM_OK && (option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
+        if (option == '?' || option == ':') return complain_option(option, argv);
+        if (option == 'h') {
+            fputs(usage, stdout);
+            return finish_stdout(EXIT_CODE_OK);
+        }
+        status = set_option(&o, option, optarg, &repeat);
+    }
+    if (status == SM_OK && optind < argc)
+        status =
+            sm_fail(SM_E_ARG, "check: unexpected '%s' (see sparsemark check --help)", argv[optind]);
+    if (status == SM_OK) status = sm_axes_isa_default(&o);
+    if (status != SM_OK) return complain_status(status);
+    return run_checks(&o, repeat);
+}

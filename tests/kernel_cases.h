@@ -1,0 +1,82 @@
+/* Runs the cases of check.h on kernels whose packed weights and workspace lie between guard pages.
+ * Shared by test_kernels.c (what this CPU can run) and emulated_kernels.c (AVX-512 through SIMDe).
+ */
+#ifndef KERNEL_CASES_H
+#define KERNEL_CASES_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "check/check.h"
+#include "packed.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* Moves one stream of the packed weights to where reading past its end (at_end) or before its
+ * beginning is a crash. */
+static void guard_stream(void **stream, size_t bytes, int at_end, sm_guarded *g) {
+    assert_int_equal(sm_guarded_alloc(bytes, at_end, g), 0);
+    if (*stream) memcpy(g->data, *stream, bytes);
+    sm_free(*stream);
+    *stream = g->data;
+}
+
+enum { STREAMS = 3 };
+
+static void guard_packed(sm_packed *p, int at_end, sm_guarded g[STREAMS]) {
+    const size_t last = p->blocks * p->tiles;
+    if (p->head16)
+        guard_stream((void **)&p->head16, p->head_at[last] * sizeof *p->head16, at_end, &g[0]);
+    if (p->head32)
+        guard_stream((void **)&p->head32, p->head_at[last] * sizeof *p->head32, at_end, &g[0]);
+    if (p->index16)
+        guard_stream((void **)&p->index16, p->index_at[last] * sizeof *p->index16, at_end, &g[1]);
+    if (p->index32)
+        guard_stream((void **)&p->index32, p->index_at[last] * sizeof *p->index32, at_end, &g[1]);
+    guard_stream((void **)&p->value, p->value_at[last] * sizeof *p->value, at_end, &g[2]);
+}
+
+/* The streams belong to the guards, not to sm_packed_free(). */
+static void unguard_packed(sm_packed *p, sm_guarded g[STREAMS]) {
+    p->head16 = p->index16 = NULL;
+    p->head32 = p->index32 = NULL;
+    p->value = NULL;
+    for (size_t i = 0; i < STREAMS; i++) sm_guarded_free(&g[i]);
+    sm_packed_free(p);
+}
+
+static sm_status multiply_guarded(void *context, const sm_kernel *kernel, const sm_csr *w,
+                                  size_t kt, size_t mc, size_t threads, const sm_args *args) {
+    int *turn = context;
+    sm_packed p;
+    sm_guarded g[STREAMS] = {{0}}, workspace;
+    sm_pool *pool = NULL;
+    const int at_end = ++*turn & 1;
+    SM_TRY(sm_pack(w, kernel, kt, mc, &p));
+    guard_packed(&p, at_end, g);
+    assert_int_equal(
+        sm_guarded_alloc(sm_driver_workspace(&p, args->n, threads), at_end, &workspace), 0);
+    if (threads > 1) assert_int_equal(sm_pool_create(threads - 1, &pool), SM_OK);
+    sm_driver_run(&p, args, threads, pool ? sm_pool_run : NULL, pool, workspace.data);
+    sm_pool_free(pool);
+    sm_guarded_free(&workspace);
+    unguard_packed(&p, g);
+    return SM_OK;
+}
+
+static void check_one_kernel(const sm_kernel *k, const char *how) {
+    sm_check_result r;
+    int turn = 0;
+    if (sm_check_kernel(k, 1, multiply_guarded, &turn, &r) != SM_OK)
+        fail_msg("%s: %s", k->name, sm_message());
+    print_message("%s: %s, %zu cases, error/bound %.3g\n", k->name, how, r.cases, r.worst);
+    if (!(r.worst <= 1.0))
+        fail_msg("%s: error/bound %g in case %s", k->name, r.worst, r.worst_case);
+    assert_true(r.cases >= 600);
+}
+
+#endif
