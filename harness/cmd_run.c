@@ -1,0 +1,187 @@
+/* sparsemark run: measure sparse against dense over layers and axes. */
+#include "harness.h"
+#include "measure/axes.h"
+#include "options.h"
+#include "peers/peer.h"
+#include <getopt.h>
+#include <stdio.h>
+
+static const char usage[] =
+    "usage: sparsemark run [OPTION...]\n"
+    "Measures sparse kernels against the best dense one, layer by layer.\n\n"
+    "What:\n"
+    "  --quick              the quick sweep (harness/quick.inc), a few minutes\n"
+    "  --layers NAME,...    built-in layers (globs, 'all'), or a file of lines 'name m k n'\n"
+    "  --input PATH         a .smtx file or a folder of them; may be repeated\n"
+    "  --pattern P          unstructured\n"
+    "  --sparsity LIST      S or FIRST:LAST:STEP, comma-separated (0:0.9:0.1,0.95)\n"
+    "  --n LIST|native      columns of X (128); native takes the layer's own\n"
+    "  --layout LIST        feature (X[K,N], default), token (X[N,K])\n"
+    "  --threads LIST|all   (1)\n"
+    "With what:\n"
+    "  --format auto|all|NAME,...    best sparse format, or the best kernel of each\n"
+    "  --isa auto|all|NAME,...       best level, or the best kernel of each\n"
+    "  --kernels best|all|NAME,...   what is timed beside the dense control\n"
+    "  --peers auto|none|NAME,...    other libraries\n"
+    "How:\n"
+    "  --precision P        relative half-width of the speedup's 95 % interval (2%)\n"
+    "  --budget T           time for all, 90s, 5m, 1h (no limit)\n"
+    "  --cache warm         cache state\n"
+    "  --seed N             weights and activations (1)\n"
+    "  --out FILE           append records to FILE (JSON lines), benchmark.json beside it\n"
+    "  --resume             continue the run that FILE holds\n"
+    "  --list               print the points and the estimate, run nothing\n"
+    "  --json               cells as JSON lines on stdout instead of the table\n";
+
+enum { OPT_FIRST = 256 };
+enum {
+    OPT_LAYERS = OPT_FIRST,
+    OPT_INPUT,
+    OPT_PATTERN,
+    OPT_FORMAT,
+    OPT_SPARSITY,
+    OPT_ISA,
+    OPT_N,
+    OPT_LAYOUT,
+    OPT_KERNELS,
+    OPT_THREADS,
+    OPT_CACHE,
+    OPT_PEERS,
+    OPT_PRECISION,
+    OPT_BUDGET,
+    OPT_SEED,
+    OPT_OUT,
+    OPT_RESUME,
+    OPT_LIST,
+    OPT_QUICK,
+    OPT_JSON,
+    OPT_HELP
+};
+
+static const struct option long_options[] = {
+    {"layers", required_argument, NULL, OPT_LAYERS},
+    {"input", required_argument, NULL, OPT_INPUT},
+    {"pattern", required_argument, NULL, OPT_PATTERN},
+    {"format", required_argument, NULL, OPT_FORMAT},
+    {"sparsity", required_argument, NULL, OPT_SPARSITY},
+    {"isa", required_argument, NULL, OPT_ISA},
+    {"n", required_argument, NULL, OPT_N},
+    {"layout", required_argument, NULL, OPT_LAYOUT},
+    {"kernels", required_argument, NULL, OPT_KERNELS},
+    {"threads", required_argument, NULL, OPT_THREADS},
+    {"cache", required_argument, NULL, OPT_CACHE},
+    {"peers", required_argument, NULL, OPT_PEERS},
+    {"precision", required_argument, NULL, OPT_PRECISION},
+    {"budget", required_argument, NULL, OPT_BUDGET},
+    {"seed", required_argument, NULL, OPT_SEED},
+    {"out", required_argument, NULL, OPT_OUT},
+    {"resume", no_argument, NULL, OPT_RESUME},
+    {"list", no_argument, NULL, OPT_LIST},
+    {"quick", no_argument, NULL, OPT_QUICK},
+    {"json", no_argument, NULL, OPT_JSON},
+    {"help", no_argument, NULL, OPT_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+static sm_status set_option(sm_run_options *o, int option, char *value) {
+    switch (option) {
+    case OPT_LAYERS:
+        return sm_source_add_layers(&o->sources, value);
+    case OPT_INPUT:
+        return sm_source_add_path(&o->sources, value);
+    case OPT_PATTERN:
+        return sm_axis_pattern(value);
+    case OPT_FORMAT:
+        return sm_axis_format(o, value);
+    case OPT_SPARSITY:
+        return sm_axis_sparsity(o, value);
+    case OPT_ISA:
+        return sm_axis_isa(o, value);
+    case OPT_N:
+        return sm_axis_n(o, value);
+    case OPT_LAYOUT:
+        return sm_axis_layout(o, value);
+    case OPT_KERNELS:
+        return sm_axis_kernels(o, value);
+    case OPT_THREADS:
+        return sm_axis_threads(o, value);
+    case OPT_CACHE:
+        return sm_axis_cache(value);
+    case OPT_PEERS:
+        return sm_axis_peers(o, value);
+    case OPT_PRECISION:
+        return sm_axis_precision(o, value);
+    case OPT_BUDGET:
+        return sm_axis_budget(o, value);
+    case OPT_SEED:
+        return sm_axis_seed(o, value);
+    case OPT_OUT:
+        o->out = value;
+        break;
+    case OPT_RESUME:
+        o->resume = 1;
+        break;
+    case OPT_LIST:
+        o->list = 1;
+        break;
+    case OPT_QUICK:
+        o->quick = 1;
+        break;
+    case OPT_JSON:
+        o->json = 1;
+        break;
+    default:
+        break;
+    }
+    return SM_OK;
+}
+
+/* --quick fixes layers, sparsities and N; what is left to choose is how they are run. */
+static sm_status check_combination(sm_run_options *o) {
+    if (o->quick && (o->sources.count || o->sparsity_count || o->n_count || o->n_native))
+        return sm_fail(SM_E_ARG, "--quick has its own layers, sparsities and N: expected none of "
+                                 "--layers, --input, --sparsity, --n beside it");
+    if (o->resume && !o->out) return sm_fail(SM_E_ARG, "--resume: expected --out FILE as well");
+    if (o->quick) return sm_source_add_layers(&o->sources, "all");
+    if (o->sources.count == 0)
+        return sm_fail(SM_E_ARG, "nothing to measure: expected --layers, --input or --quick");
+    for (size_t i = 0; i < o->sources.count && o->sparsity_count; i++)
+        if (o->sources.items[i].sparse)
+            return sm_fail(SM_E_ARG,
+                           "--sparsity: %s is sparse already and keeps its own: expected only "
+                           "dense layers beside it",
+                           o->sources.items[i].path);
+    return SM_OK;
+}
+
+int cmd_run(int argc, char **argv) {
+    sm_run_options o = {.seed = 1};
+    sm_status status = SM_OK;
+    int option, code;
+    if (sm_peer_unset_steering() > 0)
+        fprintf(stderr, "sparsemark: ignoring %s, so that peers run at full speed\n",
+                sm_peer_steered());
+    o.peers = SM_PEERS_AUTO;
+    opterr = 0;
+    optind = 1;
+    while (status == SM_OK && (option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
+        if (option == '?' || option == ':') {
+            sm_source_list_free(&o.sources);
+            return complain_option(option, argv);
+        }
+        if (option == OPT_HELP) {
+            sm_source_list_free(&o.sources);
+            fputs(usage, stdout);
+            return finish_stdout(EXIT_CODE_OK);
+        }
+        status = set_option(&o, option, optarg);
+    }
+    if (status == SM_OK && optind < argc)
+        status =
+            sm_fail(SM_E_ARG, "run: unexpected '%s' (see sparsemark run --help)", argv[optind]);
+    if (status == SM_OK) status = check_combination(&o);
+    if (status == SM_OK) status = sm_axes_complete(&o);
+    code = status == SM_OK ? sm_session_run(&o) : complain_status(status);
+    sm_source_list_free(&o.sources);
+    return code;
+}

@@ -1,0 +1,307 @@
+/* The axes of a run as the user writes them. */
+#include "measure/axes.h"
+#include "machine/machine.h"
+#include "peers/peer.h"
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WORD = 96 };
+
+/* Copies the next comma-separated word; returns what follows it, NULL after the last one. */
+static const char *next_word(const char *text, char word[WORD]) {
+    const size_t length = strcspn(text, ",");
+    snprintf(word, WORD, "%.*s", (int)(length < WORD ? length : WORD - 1), text);
+    return text[length] == ',' ? text + length + 1 : NULL;
+}
+
+static sm_status read_number(const char *option, const char *word, double low, double high,
+                             const char **end, double *out) {
+    char *stop;
+    errno = 0;
+    const double v = strtod(word, &stop);
+    *end = stop;
+    *out = v;
+    if (stop == word || errno == ERANGE || !(v >= low && v <= high))
+        return sm_fail(SM_E_ARG, "%s '%s': expected a number from %g to %g", option, word, low,
+                       high);
+    return SM_OK;
+}
+
+static sm_status read_count(const char *option, const char *word, size_t high, size_t *out) {
+    const char *end;
+    double v;
+    *out = 0;
+    SM_TRY(read_number(option, word, 1, (double)high, &end, &v));
+    if (*end || v != floor(v))
+        return sm_fail(SM_E_ARG, "%s '%s': expected a whole number from 1 to %zu", option, word,
+                       high);
+    *out = (size_t)v;
+    return SM_OK;
+}
+
+static sm_status add_sparsity(sm_run_options *o, double v) {
+    if (o->sparsity_count == MAX_AXIS)
+        return sm_fail(SM_E_ARG, "--sparsity: expected at most %d values", MAX_AXIS);
+    o->sparsity[o->sparsity_count++] = v;
+    return SM_OK;
+}
+
+static sm_status add_sparsity_word(sm_run_options *o, const char *word) {
+    const char *at;
+    double first, last, step;
+    SM_TRY(read_number("--sparsity", word, 0, 1, &at, &first));
+    if (*at == '\0') return add_sparsity(o, first);
+    if (*at != ':')
+        return sm_fail(SM_E_ARG, "--sparsity '%s': expected S or FIRST:LAST:STEP", word);
+    SM_TRY(read_number("--sparsity", at + 1, 0, 1, &at, &last));
+    if (*at != ':' || last < first)
+        return sm_fail(SM_E_ARG, "--sparsity '%s': expected FIRST:LAST:STEP, LAST >= FIRST", word);
+    SM_TRY(read_number("--sparsity", at + 1, 0.001, 1, &at, &step));
+    if (*at) return sm_fail(SM_E_ARG, "--sparsity '%s': expected FIRST:LAST:STEP", word);
+    /* Steps are counted, so that 0:0.9:0.1 ends at 0.9 whatever rounding does. */
+    for (int i = 0; first + i * step <= last + 1e-9; i++)
+        SM_TRY(add_sparsity(o, round((first + i * step) * 1e6) / 1e6));
+    return SM_OK;
+}
+
+sm_status sm_axis_sparsity(sm_run_options *o, const char *text) {
+    char word[WORD];
+    for (o->sparsity_count = 0; text;) {
+        text = next_word(text, word);
+        SM_TRY(add_sparsity_word(o, word));
+    }
+    return SM_OK;
+}
+
+sm_status sm_axis_n(sm_run_options *o, const char *text) {
+    char word[WORD];
+    o->n_count = 0;
+    o->n_native = strcmp(text, "native") == 0;
+    while (text && !o->n_native) {
+        text = next_word(text, word);
+        if (o->n_count == MAX_AXIS)
+            return sm_fail(SM_E_ARG, "--n: expected at most %d values", MAX_AXIS);
+        SM_TRY(read_count("--n", word, (size_t)1 << 24, &o->n[o->n_count++]));
+    }
+    return SM_OK;
+}
+
+sm_status sm_axis_layout(sm_run_options *o, const char *text) {
+    char word[WORD];
+    for (o->layout_count = 0; text;) {
+        text = next_word(text, word);
+        const int token = strcmp(word, "token") == 0;
+        if ((!token && strcmp(word, "feature") != 0) || o->layout_count == 2)
+            return sm_fail(SM_E_ARG, "--layout '%s': expected feature, token or both once", word);
+        o->layout[o->layout_count++] = token ? SM_TOKEN_MAJOR : SM_FEATURE_MAJOR;
+    }
+    return SM_OK;
+}
+
+sm_status sm_axis_threads(sm_run_options *o, const char *text) {
+    char word[WORD];
+    sm_machine_sizes sizes;
+    sm_machine_get_sizes(&sizes);
+    const size_t all = sizes.threads ? sizes.threads : 1;
+    for (o->threads_count = 0; text;) {
+        text = next_word(text, word);
+        if (o->threads_count == MAX_AXIS)
+            return sm_fail(SM_E_ARG, "--threads: expected at most %d values", MAX_AXIS);
+        if (strcmp(word, "all") == 0)
+            o->threads[o->threads_count++] = all;
+        else
+            SM_TRY(read_count("--threads", word, all, &o->threads[o->threads_count++]));
+    }
+    return SM_OK;
+}
+
+static sm_status add_level(sm_run_options *o, size_t level) {
+    char reason[128];
+    if (!(sm_isa_mask() >> level & 1)) {
+        sm_cpuid cpuid;
+        sm_cpuid_read(&cpuid);
+        return sm_fail(SM_E_ISA, "--isa %s: not usable on this machine: %s", sm_isa_name(level),
+                       sm_isa_reason(&cpuid, level, reason, sizeof reason));
+    }
+    if (o->isa_count == MAX_SETS)
+        return sm_fail(SM_E_ARG, "--isa: expected at most %d names", MAX_SETS);
+    sm_choice_set *set = &o->isa[o->isa_count++];
+    snprintf(set->name, sizeof set->name, "%s", sm_isa_name(level));
+    set->mask = 1u << level;
+    return SM_OK;
+}
+
+sm_status sm_axis_isa(sm_run_options *o, const char *text) {
+    char word[WORD];
+    o->isa_count = 0;
+    if (strcmp(text, "auto") == 0) {
+        o->isa[o->isa_count++] = (sm_choice_set){"auto", sm_isa_mask()};
+        return SM_OK;
+    }
+    if (strcmp(text, "all") == 0) {
+        for (size_t i = 0; i < sm_isa_count(); i++)
+            if (sm_isa_mask() >> i & 1) SM_TRY(add_level(o, i));
+        return SM_OK;
+    }
+    while (text) {
+        size_t level;
+        text = next_word(text, word);
+        SM_TRY(sm_isa_find(word, &level));
+        SM_TRY(add_level(o, level));
+    }
+    return SM_OK;
+}
+
+static sm_status find_format(const char *word, size_t *format) {
+    char known[256] = "auto, all";
+    for (*format = 0; *format < sm_format_count(); ++*format) {
+        if (strcmp(sm_format_name(*format), word) == 0) return SM_OK;
+        const size_t used = strlen(known);
+        snprintf(known + used, sizeof known - used, ", %s", sm_format_name(*format));
+    }
+    return sm_fail(SM_E_ARG, "--format '%s': expected one of %s", word, known);
+}
+
+static void add_format(sm_run_options *o, size_t format) {
+    if (strcmp(sm_format_name(format), "dense") == 0) return; /* the control is always there */
+    sm_choice_set *set = &o->format[o->format_count++];
+    snprintf(set->name, sizeof set->name, "%s", sm_format_name(format));
+    set->mask = 1u << format;
+}
+
+sm_status sm_axis_format(sm_run_options *o, const char *text) {
+    char word[WORD];
+    o->format_count = 0;
+    o->format_given = 1;
+    if (strcmp(text, "auto") == 0) {
+        sm_choice_set *set = &o->format[o->format_count++];
+        *set = (sm_choice_set){"auto", 0};
+        for (size_t f = 0; f < sm_format_count(); f++)
+            if (strcmp(sm_format_name(f), "dense") != 0) set->mask |= 1u << f;
+        return SM_OK;
+    }
+    if (strcmp(text, "all") == 0) {
+        for (size_t f = 0; f < sm_format_count(); f++) add_format(o, f);
+        return SM_OK;
+    }
+    while (text) {
+        size_t format;
+        text = next_word(text, word);
+        SM_TRY(find_format(word, &format));
+        if (o->format_count == MAX_SETS)
+            return sm_fail(SM_E_ARG, "--format: expected at most %d names", MAX_SETS);
+        add_format(o, format);
+    }
+    return SM_OK;
+}
+
+sm_status sm_axis_kernels(sm_run_options *o, char *text) {
+    o->kernels_count = 0;
+    o->kernels_all = strcmp(text, "all") == 0;
+    if (o->kernels_all || strcmp(text, "best") == 0) return SM_OK;
+    for (char *word = strtok(text, ","); word; word = strtok(NULL, ",")) {
+        const sm_kernel *k = sm_kernel_find(word);
+        if (!k)
+            return sm_fail(
+                SM_E_ARG, "--kernels '%s': expected best, all, or names from 'list kernels'", word);
+        if (!(sm_isa_mask() >> k->level & 1))
+            return sm_fail(SM_E_ISA, "--kernels %s: level %s is not usable on this machine", word,
+                           k->isa);
+        if (o->kernels_count == MAX_NAMES)
+            return sm_fail(SM_E_ARG, "--kernels: expected at most %d names", MAX_NAMES);
+        o->kernels[o->kernels_count++] = k->name;
+    }
+    return SM_OK;
+}
+
+static sm_status add_peer(sm_run_options *o, const char *word) {
+    for (size_t i = 0; i < sm_peer_count(); i++) {
+        const sm_peer_info *info = sm_peer_probe(i);
+        if (strcmp(info->name, word) != 0) continue;
+        if (!info->usable) return sm_fail(SM_E_ARG, "--peers %s: %s", word, info->reason);
+        o->peers |= 1u << i;
+        return SM_OK;
+    }
+    return sm_fail(SM_E_ARG, "--peers '%s': expected auto, none, or names from 'list peers'", word);
+}
+
+sm_status sm_axis_peers(sm_run_options *o, const char *text) {
+    char word[WORD];
+    o->peers = 0;
+    if (strcmp(text, "none") == 0) return SM_OK;
+    if (strcmp(text, "auto") == 0) {
+        for (size_t i = 0; i < sm_peer_count(); i++)
+            if (sm_peer_probe(i)->usable) o->peers |= 1u << i;
+        return SM_OK;
+    }
+    while (text) {
+        text = next_word(text, word);
+        SM_TRY(add_peer(o, word));
+    }
+    return SM_OK;
+}
+
+sm_status sm_axis_pattern(const char *text) {
+    if (strcmp(text, "unstructured") == 0) return SM_OK;
+    return sm_fail(SM_E_ARG, "--pattern '%s': expected unstructured", text);
+}
+
+sm_status sm_axis_cache(const char *text) {
+    if (strcmp(text, "warm") == 0) return SM_OK;
+    return sm_fail(SM_E_ARG, "--cache '%s': expected warm", text);
+}
+
+sm_status sm_axis_precision(sm_run_options *o, const char *text) {
+    const char *end;
+    SM_TRY(read_number("--precision", text, 0, 100, &end, &o->precision));
+    if (strcmp(end, "%") == 0)
+        o->precision /= 100;
+    else if (*end || o->precision > 1)
+        return sm_fail(SM_E_ARG, "--precision '%s': expected a share such as 1%% or 0.01", text);
+    return SM_OK;
+}
+
+sm_status sm_axis_budget(sm_run_options *o, const char *text) {
+    const char *end;
+    SM_TRY(read_number("--budget", text, 0, 1e6, &end, &o->budget_s));
+    const double unit = *end == '\0' || strcmp(end, "s") == 0 ? 1
+                        : strcmp(end, "m") == 0               ? 60
+                        : strcmp(end, "h") == 0               ? 3600
+                                                              : 0;
+    if (unit == 0)
+        return sm_fail(SM_E_ARG, "--budget '%s': expected a time such as 90s, 5m or 1h", text);
+    o->budget_s *= unit;
+    return SM_OK;
+}
+
+sm_status sm_axis_seed(sm_run_options *o, const char *text) {
+    char *end;
+    errno = 0;
+    const unsigned long long v = strtoull(text, &end, 10);
+    if (end == text || *end || errno || text[0] == '-' || v > INT64_MAX)
+        return sm_fail(SM_E_ARG, "--seed '%s': expected a whole number below 2^63", text);
+    o->seed = v;
+    return SM_OK;
+}
+
+sm_status sm_axes_isa_default(sm_run_options *o) {
+    const char *forced = getenv("SPARSEMARK_ISA");
+    if (o->isa_count > 0) return SM_OK;
+    return sm_axis_isa(o, forced && *forced ? forced : "auto");
+}
+
+sm_status sm_axes_complete(sm_run_options *o) {
+    if (o->sparsity_count == 0) SM_TRY(sm_axis_sparsity(o, "0:0.9:0.1,0.95"));
+    if (o->n_count == 0 && !o->n_native) SM_TRY(sm_axis_n(o, "128"));
+    if (o->layout_count == 0) SM_TRY(sm_axis_layout(o, "feature"));
+    if (o->threads_count == 0) SM_TRY(sm_axis_threads(o, "1"));
+    SM_TRY(sm_axes_isa_default(o));
+    if (!o->format_given) SM_TRY(sm_axis_format(o, "auto"));
+    if (o->peers == SM_PEERS_AUTO) SM_TRY(sm_axis_peers(o, "auto"));
+    if (o->precision == 0) o->precision = 0.02;
+    if (o->budget_s == 0) o->budget_s = o->quick ? 210 : INFINITY;
+    return SM_OK;
+}

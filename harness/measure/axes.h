@@ -1,0 +1,29 @@
+/* The axes of a run as the user writes them. */
+#ifndef AXES_H
+#define AXES_H
+
+#include "measure/session.h"
+
+/* Each reads one option's argument into options; SM_E_ARG names option, offending part and what was
+ * expected, SM_E_ISA a level that this machine cannot run. */
+sm_status sm_axis_sparsity(sm_run_options *o, const char *text);  /* 0:0.9:0.1,0.95 */
+sm_status sm_axis_n(sm_run_options *o, const char *text);         /* 1,32 or native */
+sm_status sm_axis_layout(sm_run_options *o, const char *text);    /* feature,token */
+sm_status sm_axis_threads(sm_run_options *o, const char *text);   /* 1,2 or all */
+sm_status sm_axis_isa(sm_run_options *o, const char *text);       /* auto, all, or names */
+sm_status sm_axis_format(sm_run_options *o, const char *text);    /* auto, all, or names */
+sm_status sm_axis_kernels(sm_run_options *o, char *text);         /* best, all, or names; kept */
+sm_status sm_axis_peers(sm_run_options *o, const char *text);     /* auto, none, or names */
+sm_status sm_axis_pattern(const char *text);                      /* unstructured */
+sm_status sm_axis_cache(const char *text);                        /* warm */
+sm_status sm_axis_precision(sm_run_options *o, const char *text); /* 1% or 0.01 */
+sm_status sm_axis_budget(sm_run_options *o, const char *text);    /* 90, 90s, 5m, 1h */
+sm_status sm_axis_seed(sm_run_options *o, const char *text);
+
+/* Without --isa: what SPARSEMARK_ISA says, else all usable levels. */
+sm_status sm_axes_isa_default(sm_run_options *o);
+
+/* Every axis that was not given gets its default. */
+sm_status sm_axes_complete(sm_run_options *o);
+
+#endif

@@ -1,0 +1,102 @@
+// The C shim over Google Benchmark: the only C++ file.
+#include "measure/gbench.h"
+
+#include <benchmark/benchmark.h>
+#include <cerrno>
+#include <cstdio>
+#include <fstream>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace {
+
+// Takes what Google Benchmark measured and prints nothing.
+class Collector : public benchmark::BenchmarkReporter {
+  public:
+    Collector(const std::map<std::string, size_t> &index, double *ns) : index_(index), ns_(ns) {}
+    bool ReportContext(const Context &) override {
+        return true;
+    }
+    void ReportRuns(const std::vector<Run> &runs) override {
+        for (const Run &run : runs) {
+            const auto found = index_.find(run.run_name.function_name);
+            if (found == index_.end() || run.error_occurred || run.iterations == 0) continue;
+            ns_[found->second] = run.real_accumulated_time * 1e9 / double(run.iterations);
+            seen_++;
+        }
+    }
+    size_t seen() const {
+        return seen_;
+    }
+
+  private:
+    const std::map<std::string, size_t> &index_;
+    double *ns_;
+    size_t seen_ = 0;
+};
+
+void run_item(benchmark::State &state, const sm_timed &item) {
+    item.call(item.arg); // after a switch of kernels nothing is warm
+    item.before(item.arg);
+    for (auto _ : state) item.call(item.arg);
+    item.after(item.arg);
+}
+
+} // namespace
+
+extern "C" int sm_gbench_round(const sm_timed *items, size_t count, double *ns) {
+    std::map<std::string, size_t> index;
+    for (size_t i = 0; i < count; i++) {
+        const sm_timed &item = items[i];
+        const std::string name = std::to_string(i) + ":" + item.name;
+        index[name] = i;
+        benchmark::RegisterBenchmark(name.c_str(),
+                                     [&item](benchmark::State &state) { run_item(state, item); })
+            ->Iterations(item.iterations)
+            ->UseRealTime();
+    }
+    Collector collector(index, ns);
+    benchmark::RunSpecifiedBenchmarks(&collector);
+    benchmark::ClearRegisteredBenchmarks();
+    return collector.seen() == count ? 0 : -1;
+}
+
+extern "C" int sm_gbench_write_json(const char *path, const sm_gbench_series *series,
+                                    size_t count) {
+    using Run = benchmark::BenchmarkReporter::Run;
+    const std::string temporary = std::string(path) + ".tmp";
+    std::ofstream out(temporary);
+    benchmark::JSONReporter reporter;
+    reporter.SetOutputStream(&out);
+    reporter.SetErrorStream(&out);
+    reporter.ReportContext(benchmark::BenchmarkReporter::Context());
+    for (size_t i = 0; i < count; i++) {
+        std::vector<Run> runs;
+        for (size_t j = 0; j < series[i].count; j++) {
+            Run run;
+            run.run_name.function_name = series[i].name;
+            run.run_type = Run::RT_Iteration;
+            run.family_index = int64_t(i);
+            run.per_family_instance_index = 0;
+            run.threads = series[i].threads;
+            run.iterations = 1;
+            run.repetitions = int64_t(series[i].count);
+            run.repetition_index = int64_t(j);
+            run.time_unit = benchmark::kNanosecond;
+            run.real_accumulated_time = series[i].ns[j] * 1e-9;
+            run.cpu_accumulated_time = series[i].ns[j] * 1e-9;
+            runs.push_back(run);
+        }
+        if (!runs.empty()) reporter.ReportRuns(runs);
+    }
+    reporter.Finalize();
+    out.close();
+    if (!out || std::rename(temporary.c_str(), path) != 0) {
+        const int error = errno ? errno : EIO;
+        std::remove(temporary.c_str());
+        errno = error;
+        return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,218 @@
+/* One point: make the matrix, verify every candidate, choose the dense opponent, time in rounds,
+ * write cells. */
+#include "measure/group.h"
+#include "measure/rounds.h"
+#include "peers/peer.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { GLANCES = 5 };
+
+static uint32_t dense_format_mask(void) {
+    uint32_t mask = 0;
+    for (size_t f = 0; f < sm_format_count(); f++)
+        if (strcmp(sm_format_name(f), "dense") == 0) mask |= 1u << f;
+    return mask;
+}
+
+static sm_plan_options plan_options(const group *g) {
+    return (sm_plan_options){.size = sizeof(sm_plan_options),
+                             .n = g->point->n,
+                             .layout = g->point->layout,
+                             .threads = g->point->threads,
+                             .budget_s = 0.1};
+}
+
+/* Adds a plan unless the same kernel with the same blocking is there already. */
+static sm_status add_plan(group *g, const sm_plan_options *options) {
+    if (g->count == MAX_CANDIDATES) return SM_OK;
+    sm_candidate *c = &g->items[g->count];
+    SM_TRY(sm_candidate_plan(&g->operands, options, c));
+    for (size_t i = 0; i < g->count; i++) {
+        if (g->items[i].info.kernel != c->info.kernel) continue;
+        sm_candidate_free(c);
+        return SM_OK;
+    }
+    c->watch = g->session->watch;
+    if (c->dense) {
+        g->own_dense = (int)g->count;
+        g->dense_s = c->info.expected_s;
+    } else if (g->sparse_s == 0 || c->info.expected_s < g->sparse_s) {
+        g->sparse_s = c->info.expected_s;
+        g->sparse_choice = c->name;
+    }
+    g->count++;
+    return SM_OK;
+}
+
+/* The best kernel of each format and level that was asked for. */
+static sm_status add_best(group *g) {
+    const sm_run_options *o = g->session->options;
+    for (size_t f = 0; f < o->format_count; f++) {
+        for (size_t i = 0; i < o->isa_count; i++) {
+            sm_plan_options options = plan_options(g);
+            options.format_mask = o->format[f].mask;
+            options.isa_mask = o->isa[i].mask;
+            SM_TRY(add_plan(g, &options));
+        }
+    }
+    return SM_OK;
+}
+
+static int kernel_wanted(const sm_run_options *o, const sm_kernel *k) {
+    uint32_t isa = 0, format = 0;
+    for (size_t i = 0; i < o->isa_count; i++) isa |= o->isa[i].mask;
+    for (size_t i = 0; i < o->format_count; i++) format |= o->format[i].mask;
+    for (size_t i = 0; i < o->kernels_count; i++)
+        if (strcmp(o->kernels[i], k->name) == 0) return 1;
+    if (!o->kernels_all || !(isa >> k->level & 1)) return 0;
+    for (size_t f = 0; f < sm_format_count(); f++)
+        if (strcmp(sm_format_name(f), k->format) == 0) return format >> f & 1;
+    return 0;
+}
+
+static sm_status add_own(group *g) {
+    const sm_run_options *o = g->session->options;
+    if (!o->kernels_all && o->kernels_count == 0) SM_TRY(add_best(g));
+    for (size_t i = 0; i < sm_kernel_count(); i++) {
+        const sm_kernel *k = sm_kernel_at(i);
+        if (!kernel_wanted(o, k)) continue;
+        sm_plan_options options = plan_options(g);
+        options.kernel = k->name;
+        SM_TRY(add_plan(g, &options));
+    }
+    sm_plan_options options = plan_options(g);
+    options.format_mask = dense_format_mask();
+    for (size_t i = 0; i < o->isa_count; i++) options.isa_mask |= o->isa[i].mask;
+    return add_plan(g, &options);
+}
+
+static sm_status add_peer(group *g, size_t peer) {
+    if (g->count == MAX_CANDIDATES) return SM_OK;
+    sm_candidate *c = &g->items[g->count];
+    const sm_status status = sm_candidate_peer(&g->operands, peer, g->point->threads, c);
+    c->watch = g->session->watch;
+    if (status == SM_OK) g->count++;
+    return status;
+}
+
+static sm_dense_choice *find_choice(sm_session *s, const sm_point *p) {
+    for (size_t i = 0; i < s->dense_count; i++) {
+        sm_dense_choice *d = &s->dense[i];
+        if (d->m == p->source->m && d->k == p->source->k && d->n == p->n &&
+            d->layout == p->layout && d->threads == p->threads)
+            return d;
+    }
+    return NULL;
+}
+
+/* Times every dense candidate in turn on samples that are not reported, and remembers the best. */
+static sm_status choose_dense(group *g) {
+    sm_session *s = g->session;
+    const sm_point *p = g->point;
+    sm_dense_choice choice = {.m = p->source->m,
+                              .k = p->source->k,
+                              .n = p->n,
+                              .threads = p->threads,
+                              .layout = p->layout,
+                              .peer = -1};
+    double best[MAX_CANDIDATES];
+    for (size_t i = 0; i < g->count; i++) best[i] = INFINITY;
+    for (int r = 0; r < GLANCES; r++) {
+        for (size_t i = 0; i < g->count; i++) {
+            if (!g->items[i].dense || g->items[i].err_bound_ratio > 1.0) continue;
+            best[i] = fmin(best[i], sm_candidate_glance(&g->items[i], 1));
+        }
+    }
+    double peer_best = INFINITY;
+    for (size_t i = 0; i < g->count; i++) {
+        if (!g->items[i].dense || !g->items[i].peer_state || best[i] >= peer_best) continue;
+        peer_best = best[i];
+        choice.peer = (int)g->items[i].peer_index;
+    }
+    choice.own_wins = g->own_dense >= 0 && best[g->own_dense] <= peer_best;
+    sm_dense_choice *grown = realloc(s->dense, (s->dense_count + 1) * sizeof *grown);
+    if (!grown) return sm_fail(SM_E_NOMEM, "no memory for the choice of the best dense");
+    s->dense = grown;
+    s->dense[s->dense_count++] = choice;
+    return SM_OK;
+}
+
+static void drop(group *g, size_t i) {
+    sm_candidate_free(&g->items[i]);
+    memmove(&g->items[i], &g->items[i + 1], (g->count - i - 1) * sizeof g->items[0]);
+    g->count--;
+    if (g->own_dense > (int)i) g->own_dense--;
+}
+
+/* Adds peers, verifies everything, and keeps of the dense peers the one that won. */
+static sm_status add_peers_and_verify(group *g) {
+    sm_session *s = g->session;
+    const sm_dense_choice *known = find_choice(s, g->point);
+    for (size_t i = 0; i < sm_peer_count(); i++) {
+        if (!(s->options->peers >> i & 1)) continue;
+        const sm_peer_info *info = sm_peer_probe(i);
+        if (!info->usable) continue;
+        const int dense = strcmp(info->kind, "dense") == 0;
+        if (dense && known && known->peer != (int)i) continue;
+        SM_TRY(add_peer(g, i));
+    }
+    for (size_t i = 0; i < g->count; i++)
+        if (!sm_candidate_verify(&g->items[i])) s->wrong |= g->items[i].plan != NULL;
+    if (!known) {
+        SM_TRY(choose_dense(g));
+        known = find_choice(s, g->point);
+    }
+    for (size_t i = g->count; i-- > 0;) {
+        const sm_candidate *c = &g->items[i];
+        if (c->dense && c->peer_state && (int)c->peer_index != known->peer) drop(g, i);
+    }
+    if (known->own_wins) {
+        g->dense = g->own_dense;
+        return SM_OK;
+    }
+    for (size_t i = 0; i < g->count && g->dense < 0; i++)
+        if (g->items[i].dense && g->items[i].peer_state) g->dense = (int)i;
+    return SM_OK;
+}
+
+/* Times the candidates that computed the right result. */
+static sm_status measure(group *g, double seconds) {
+    sm_candidate *timed[MAX_CANDIDATES];
+    size_t count = 0, base = 0;
+    if (g->dense >= 0 && g->items[g->dense].err_bound_ratio > 1.0) g->dense = -1;
+    for (size_t i = 0; i < g->count; i++) {
+        if (g->items[i].err_bound_ratio > 1.0) continue;
+        if ((int)i == g->dense) base = count;
+        timed[count++] = &g->items[i];
+    }
+    if (count == 0) return SM_OK;
+    return sm_rounds_run(timed, count, base, g->session->options->precision, seconds, &g->rounds);
+}
+
+static sm_status prepare(group *g) {
+    const sm_point *p = g->point;
+    const uint64_t seed = g->session->options->seed;
+    sm_csr w;
+    SM_TRY(sm_source_matrix(p->source, p->sparsity, seed, &w));
+    return sm_operands_create(&w, p->n, p->layout, seed + 1, &g->operands);
+}
+
+sm_status sm_group_run(sm_session *session, const sm_point *point, double seconds, sm_group *out) {
+    *out = (sm_group){0};
+    group *g = calloc(1, sizeof *g);
+    if (!g) return sm_fail(SM_E_NOMEM, "no memory for a group of candidates");
+    g->session = session;
+    g->point = point;
+    g->own_dense = g->dense = -1;
+    sm_status status = prepare(g);
+    if (status == SM_OK) status = add_own(g);
+    if (status == SM_OK) status = add_peers_and_verify(g);
+    if (status == SM_OK) status = measure(g, seconds);
+    if (status == SM_OK) status = sm_group_cells(g, out);
+    for (size_t i = 0; i < g->count; i++) sm_candidate_free(&g->items[i]);
+    sm_operands_free(&g->operands);
+    free(g);
+    return status;
+}

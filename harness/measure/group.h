@@ -1,0 +1,25 @@
+/* What is timed together; shared by group.c (who competes) and cells.c (what is recorded). */
+#ifndef GROUP_H
+#define GROUP_H
+
+#include "measure/candidate.h"
+#include "measure/session.h"
+
+enum { MAX_CANDIDATES = 60 };
+
+typedef struct group {
+    sm_session *session;
+    const sm_point *point;
+    sm_operands operands;
+    sm_candidate items[MAX_CANDIDATES];
+    size_t count;
+    int own_dense; /* index of our dense control, -1 if there is none */
+    int dense;     /* index of the best dense, -1 if there is none */
+    size_t rounds;
+    double sparse_s, dense_s; /* what plans expected: for plan_choice */
+    const char *sparse_choice;
+} group;
+
+sm_status sm_group_cells(group *g, sm_group *out);
+
+#endif

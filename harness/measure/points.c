@@ -1,0 +1,106 @@
+/* From options to the list of points. */
+#include "measure/session.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *layout_name(sm_layout layout) {
+    return layout == SM_TOKEN_MAJOR ? "token" : "feature";
+}
+
+static void set_key(const sm_run_options *o, sm_point *p) {
+    const sm_source *s = p->source;
+    char sparsity[32] = "own";
+    if (!isnan(p->sparsity)) snprintf(sparsity, sizeof sparsity, "%.6g", p->sparsity);
+    snprintf(p->key, sizeof p->key, "%s|%s|unstructured|s=%s|n=%zu|%s|t=%zu|warm|f32|seed=%llu",
+             s->path ? s->path : s->layer, s->provenance, sparsity, p->n, layout_name(p->layout),
+             p->threads, (unsigned long long)o->seed);
+}
+
+static sm_status append(sm_points *points, const sm_run_options *o, const sm_point *point) {
+    sm_point *grown = realloc(points->items, (points->count + 1) * sizeof *grown);
+    if (!grown) return sm_fail(SM_E_NOMEM, "no memory for %zu points", points->count + 1);
+    points->items = grown;
+    points->items[points->count] = *point;
+    set_key(o, &points->items[points->count++]);
+    return SM_OK;
+}
+
+/* The explicit list of the quick sweep. */
+static const struct quick {
+    const char *layer;
+    size_t n;
+    double sparsity[16]; /* ends with -1 */
+} quick[] = {
+#define SM_QUICK(layer, n, ...) {layer, n, {__VA_ARGS__, -1}},
+#include "quick.inc"
+#undef SM_QUICK
+};
+
+static const sm_source *find_source(const sm_source_list *list, const char *layer) {
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->items[i].layer, layer) == 0) return &list->items[i];
+    return NULL;
+}
+
+static sm_status add_quick(const sm_run_options *o, sm_points *points) {
+    for (size_t q = 0; q < sizeof quick / sizeof quick[0]; q++) {
+        const sm_source *source = find_source(&o->sources, quick[q].layer);
+        if (!source)
+            return sm_fail(SM_E_ARG, "harness/quick.inc: no built-in layer '%s'", quick[q].layer);
+        for (const double *s = quick[q].sparsity; *s >= 0; s++) {
+            const sm_point p = {.source = source, .sparsity = *s, .n = quick[q].n, .threads = 1};
+            SM_TRY(append(points, o, &p));
+        }
+    }
+    return SM_OK;
+}
+
+/* All combinations of one source with the axes. */
+static sm_status add_source(const sm_run_options *o, const sm_source *s, sm_points *points) {
+    const size_t n_count = o->n_native ? 1 : o->n_count;
+    const size_t sparsities = s->sparse ? 1 : o->sparsity_count;
+    if (o->n_native && s->n == 0)
+        return sm_fail(SM_E_ARG, "--n native: %s has no N of its own: expected --n with numbers",
+                       s->path ? s->path : s->layer);
+    for (size_t i = 0; i < n_count; i++)
+        for (size_t l = 0; l < o->layout_count; l++)
+            for (size_t t = 0; t < o->threads_count; t++)
+                for (size_t d = 0; d < sparsities; d++) {
+                    const sm_point p = {.source = s,
+                                        .sparsity = s->sparse ? (double)NAN : o->sparsity[d],
+                                        .n = o->n_native ? s->n : o->n[i],
+                                        .layout = o->layout[l],
+                                        .threads = o->threads[t]};
+                    SM_TRY(append(points, o, &p));
+                }
+    return SM_OK;
+}
+
+sm_status sm_points_create(const sm_run_options *o, sm_points *out) {
+    *out = (sm_points){0};
+    sm_status status = SM_OK;
+    if (o->quick) status = add_quick(o, out);
+    for (size_t i = 0; i < o->sources.count && !o->quick && status == SM_OK; i++)
+        status = add_source(o, &o->sources.items[i], out);
+    if (status != SM_OK) sm_points_free(out);
+    return status;
+}
+
+void sm_points_free(sm_points *points) {
+    free(points->items);
+    *points = (sm_points){0};
+}
+
+double sm_point_estimate(const sm_run_options *o, const sm_point *p) {
+    /* Two dense and two sparse calls a round at an assumed 60 and 40 GFLOP/s, a dozen rounds, what
+     * a sample takes at least, and a fixed part for the matrix, the oracle and choosing. */
+    const double weights = (double)p->source->m * (double)p->source->k;
+    const double products = weights * (double)p->n;
+    const double density = 1.0 - (isnan(p->sparsity) ? p->source->sparsity : p->sparsity);
+    const double kernels = o->kernels_all || o->kernels_count > 1 ? 8.0 : 2.0;
+    const double call = 2.0 * products * (4.0 / 60e9 + kernels * density / 40e9);
+    const double seconds = 12.0 * (call + 0.006 * (kernels + 2.0)) + 0.3 + 60e-9 * weights;
+    return seconds;
+}

@@ -1,0 +1,105 @@
+/* What a run shows while it goes: a table on stdout, progress on stderr. */
+#include "measure/report.h"
+#include "measure/gbench.h"
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const char *sm_time_text(double ns, char *buf, size_t size) {
+    if (isnan(ns))
+        snprintf(buf, size, "-");
+    else if (ns < 1e6)
+        snprintf(buf, size, "%.1f us", ns / 1e3);
+    else
+        snprintf(buf, size, "%.2f ms", ns / 1e6);
+    return buf;
+}
+
+void sm_report_header(void) {
+    printf("%-26s %6s %6s %-7s %-38s %10s %10s %22s %8s %6s %7s %9s  %s\n", "layer", "sparse", "N",
+           "layout", "kernel", "dense", "time", "speedup [95 % interval]", "GF/s nnz", "GB/s",
+           "bytes", "err/bound", "marks");
+}
+
+/* Long names keep their end: that is where they differ. */
+static const char *tail(const char *text, size_t width) {
+    const size_t length = strlen(text);
+    return length > width ? text + length - width : text;
+}
+
+void sm_report_group(const sm_cell *cells, size_t count) {
+    char dense[32], time[32], speedup[64];
+    for (size_t i = 0; i < count; i++) {
+        const sm_cell *c = &cells[i];
+        if (isnan(c->speedup_dense))
+            snprintf(speedup, sizeof speedup, "-");
+        else
+            snprintf(speedup, sizeof speedup, "%.2f [%.2f, %.2f]", c->speedup_dense,
+                     c->speedup_ci_low, c->speedup_ci_high);
+        const double of_dense = (double)c->bytes_weights / (double)c->bytes_dense_weights;
+        printf("%-26s %5.1f%% %6lld %-7s %-38s %10s %10s %22s %8.1f %6.1f %6.1f%% %9.2g  %s\n",
+               tail(c->layer, 26), 100 * c->sparsity, (long long)c->n, c->layout, c->kernel,
+               sm_time_text(c->dense_time_ns_median, dense, sizeof dense),
+               sm_time_text(c->time_ns_median, time, sizeof time), speedup, c->gflops_nnz,
+               c->gbytes_s, 100 * of_dense, c->err_bound_ratio, c->taints);
+    }
+    fflush(stdout);
+}
+
+static int progress_shown;
+
+void sm_progress_clear(void) {
+    if (progress_shown) fputs("\r\033[K", stderr);
+    progress_shown = 0;
+}
+
+void sm_progress(size_t done, size_t total, double elapsed_s, double left_s, const char *what) {
+    const int terminal = isatty(STDERR_FILENO);
+    if (terminal) sm_progress_clear();
+    fprintf(stderr, "%zu/%zu, %.0f s, about %.0f s left: %s%s", done, total, elapsed_s, left_s,
+            what, terminal ? "" : "\n");
+    progress_shown = terminal;
+    fflush(stderr);
+}
+
+static char *series_name(const sm_cell *c) {
+    char name[1024];
+    snprintf(name, sizeof name, "%s/%s", c->kernel, c->group);
+    return strdup(name);
+}
+
+static sm_status write_series(const char *path, const sm_record_set *set) {
+    sm_gbench_series *series = calloc(set->count + 1, sizeof *series);
+    size_t used = 0;
+    int failed = !series;
+    for (size_t i = 0; i < set->count && !failed; i++) {
+        const sm_cell *c = &set->cells[i];
+        series[used++] =
+            (sm_gbench_series){series_name(c), c->samples_ns, (size_t)c->sample_count, c->threads};
+        failed = !series[used - 1].name;
+    }
+    sm_status status = SM_OK;
+    if (failed)
+        status = sm_fail(SM_E_NOMEM, "no memory for %s", path);
+    else if (sm_gbench_write_json(path, series, used) != 0)
+        status = sm_fail(SM_E_IO, "%s: %s", path, strerror(errno));
+    for (size_t i = 0; i < used; i++) free((char *)series[i].name);
+    free(series);
+    return status;
+}
+
+sm_status sm_report_gbench(const char *records_path) {
+    const char *slash = strrchr(records_path, '/');
+    const int folder = slash ? (int)(slash - records_path + 1) : 0;
+    char path[4096];
+    if (snprintf(path, sizeof path, "%.*sbenchmark.json", folder, records_path) >= (int)sizeof path)
+        return sm_fail(SM_E_IO, "%s: path is too long", records_path);
+    sm_record_set set;
+    SM_TRY(sm_records_read(records_path, &set));
+    const sm_status status = write_series(path, &set);
+    sm_record_set_free(&set);
+    return status;
+}

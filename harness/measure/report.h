@@ -1,0 +1,20 @@
+/* What a run shows while it goes: a table on stdout, progress on stderr. */
+#ifndef REPORT_H
+#define REPORT_H
+
+#include "measure/session.h"
+
+void sm_report_header(void);
+void sm_report_group(const sm_cell *cells, size_t count);
+
+/* Progress: a line that overwrites itself on a terminal, plain lines elsewhere. */
+void sm_progress(size_t done, size_t total, double elapsed_s, double left_s, const char *what);
+void sm_progress_clear(void);
+
+/* "1.23 ms", "4.5 us" */
+const char *sm_time_text(double ns, char *buf, size_t size);
+
+/* Google Benchmark's JSON of all cells of a record file, next to it: benchmark.json. */
+sm_status sm_report_gbench(const char *records_path);
+
+#endif

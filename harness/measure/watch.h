@@ -1,0 +1,20 @@
+/* Watches a thread while it is timed: was the sample disturbed? */
+#ifndef WATCH_H
+#define WATCH_H
+
+#include <sparsemark/status.h>
+#include <stdint.h>
+
+enum { TAINT_MIGRATED = 1, TAINT_SWITCHED = 2, TAINT_STEAL = 4, TAINT_PROBE = 8 };
+
+typedef struct sm_watch sm_watch;
+
+/* Prepares the probe: a few microseconds of our own dense kernel in L1, which fills FMA, load and
+ * integer ports, so that a busy SMT sibling shows as well as a lower frequency. */
+sm_status sm_watch_create(sm_watch **out);
+void sm_watch_free(sm_watch *watch); /* accepts NULL */
+
+void sm_watch_begin(sm_watch *watch);
+int64_t sm_watch_end(sm_watch *watch); /* taint bits of what happened since begin */
+
+#endif
