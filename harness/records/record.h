@@ -36,6 +36,7 @@ void sm_cell_free(sm_cell *cell);
 typedef struct sm_record_set {
     json_t *runs; /* array of the "run" objects */
     sm_cell *cells;
+    size_t *run_of; /* per cell: index in runs of the first object with the cell's run_id */
     size_t count;
     size_t good_bytes; /* length of the file up to the last complete group */
 } sm_record_set;
@@ -51,6 +52,9 @@ typedef struct sm_record_file sm_record_file;
 /* Opens path for writing. With resume = 0 the file must not exist yet (SM_E_IO says so);
  * with resume = 1 it is cut back to `good_bytes` and appended to. */
 sm_status sm_records_open(const char *path, int resume, size_t good_bytes, sm_record_file **out);
+
+/* A cell as JSON, without type, schema and run_id; NULL when memory runs out. New reference. */
+json_t *sm_cell_json(const sm_cell *cell);
 
 /* Appends one run object; adds type, schema and run_id (chosen at open) to it. Borrows run. */
 sm_status sm_records_write_run(sm_record_file *file, json_t *run);
