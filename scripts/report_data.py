@@ -1,0 +1,297 @@
+"""Result files read for drawing: cells, curves of speedup over sparsity, break-evens, means.
+
+The rules are those of `sparsemark breakeven`: of several kernels of a format and ISA the fastest of
+a group counts, duplicates are averaged geometrically, log(speedup) is linear between neighbours,
+and no curve or mean mixes runs, provenances or conditions.
+"""
+
+import json
+import math
+import os
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+SCHEMA = 1
+SAME_SPARSITY = 0.002
+CONDITIONS = ("provenance", "pattern", "dtype", "layout", "threads", "cache")
+TAINT_BITS = {1: "migrated", 2: "switched out", 4: "steal", 8: "slow probe"}
+TEXT, INTEGER, REAL, LIST = (str,), (int,), (int, float, type(None)), (list,)
+# The fields that the report uses, and what they must be.
+NEEDED = {
+    **dict.fromkeys(("group", "kernel", "peer", "op", "pattern", "format", "dtype", "isa", "layer",
+                     "provenance", "layout", "cache"), TEXT),
+    **dict.fromkeys(("group_cells", "m", "k", "n", "threads", "sample_count", "bytes_weights",
+                     "bytes_dense_weights", "bytes_moved"), INTEGER),
+    **dict.fromkeys(("sparsity", "speedup_dense", "speedup_ci_low", "speedup_ci_high"), REAL),
+    **dict.fromkeys(("sample_taints", "taints"), LIST)}
+
+
+class ReportError(Exception):
+    """One line for the user: what, where, what was expected."""
+
+
+@dataclass
+class Run:
+    card: dict
+    cells: list = field(default_factory=list)
+
+
+@dataclass
+class Point:
+    sparsity: float
+    speedup: float | None
+    low: float | None
+    high: float | None
+    bytes_share: float  # packed weights / dense weights
+    moved_share: float  # modelled traffic / dense kernel's modelled traffic
+    marks: tuple
+    kernel: str
+
+
+@dataclass
+class Curve:
+    layer: str
+    m: int
+    k: int
+    n: int
+    conditions: tuple
+    series: str  # "best", "panel avx2", "mkl-sparse"
+    points: list
+    redundant: bool = False  # best, and only one series stands behind it
+    measured: tuple = ()     # sparsities of the layer's best curve
+
+    @property
+    def shape(self):
+        return f"{self.m}×{self.k}"
+
+    @property
+    def reaches_top(self):
+        """Whether it was timed at the highest sparsity: without that no break-even is known."""
+        return not self.measured or (self.points[-1].sparsity
+                                     >= self.measured[-1] - SAME_SPARSITY)
+
+    def marks(self):
+        return sorted({mark for point in self.points for mark in point.marks})
+
+
+def _lines(path):
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise ReportError(f"{path}: cannot read: {error.strerror}") from None
+    whole = data.split(b"\n")[:-1]  # what follows the last newline is a line cut short
+    return list(enumerate(whole, 1))
+
+
+def _parse(path, number, line):
+    where = f"{path}:{number}"
+    try:
+        record = json.loads(line)
+    except ValueError as error:
+        raise ReportError(f"{where}: not JSON: {error}") from None
+    if not isinstance(record, dict) or record.get("type") not in ("run", "cell"):
+        raise ReportError(f"{where}: not a record: expected an object of type run or cell")
+    if record.get("schema") != SCHEMA:
+        raise ReportError(f"{where}: schema {record.get('schema')}: expected {SCHEMA}")
+    if not isinstance(record.get("run_id"), str):
+        raise ReportError(f"{where}: an object without run_id: expected a string")
+    if record["type"] == "cell":
+        for name, types in NEEDED.items():
+            if not isinstance(record.get(name, NEEDED), types):
+                expected = " or ".join("null" if t is type(None) else t.__name__ for t in types)
+                raise ReportError(f"{where}: cell field {name}: expected {expected}")
+    return record
+
+
+def read_runs(path):
+    """The runs of a records file, or of the records.jsonl of a folder; whole groups only."""
+    if os.path.isdir(path):
+        path = os.path.join(path, "records.jsonl")
+    runs, group, groups = {}, [], 0
+    for number, line in _lines(path):
+        record = _parse(path, number, line)
+        if record["type"] == "run":
+            group = []  # a killed run's last group, if any
+            runs.setdefault(record["run_id"], Run(record)).card.update(record)
+            continue
+        if record["run_id"] not in runs:
+            raise ReportError(f"{path}:{number}: cell of run {record['run_id']}: "
+                              "expected that run's object before its cells")
+        record["_group"] = groups
+        group.append(record)
+        if len(group) == record["group_cells"]:
+            runs[record["run_id"]].cells += group
+            group, groups = [], groups + 1
+    found = [run for run in runs.values() if run.cells]
+    if not found:
+        raise ReportError(f"{path}: expected at least one complete group of cells, found none")
+    return found
+
+
+def _ratio(a, b):
+    return a / b if b else math.nan
+
+
+def _series(cell):
+    return cell["peer"] or f"{cell['format']} {cell['isa']}".strip()
+
+
+def _mean(values):
+    values = list(values)
+    if any(v is None or not v > 0 for v in values):
+        return None
+    return math.exp(sum(math.log(v) for v in values) / len(values))
+
+
+def _point(cells):
+    def moved(cell):
+        dense = cell["bytes_moved"] - cell["bytes_weights"] + cell["bytes_dense_weights"]
+        return _ratio(cell["bytes_moved"], dense)
+
+    return Point(
+        sparsity=sum(c["sparsity"] for c in cells) / len(cells),
+        speedup=_mean(c["speedup_dense"] for c in cells),
+        low=_mean(c["speedup_ci_low"] for c in cells),
+        high=_mean(c["speedup_ci_high"] for c in cells),
+        bytes_share=_mean(_ratio(c["bytes_weights"], c["bytes_dense_weights"]) for c in cells),
+        moved_share=_mean(moved(c) for c in cells),
+        marks=tuple(sorted({taint for c in cells for taint in c["taints"]})),
+        kernel=", ".join(sorted({c["kernel"] for c in cells})))
+
+
+def _merge(cells):
+    cells = sorted(cells, key=lambda c: c["sparsity"])
+    points, start = [], 0
+    for i in range(1, len(cells) + 1):
+        if i == len(cells) or cells[i]["sparsity"] - cells[start]["sparsity"] > SAME_SPARSITY:
+            points.append(_point(cells[start:i]))
+            start = i
+    return points
+
+
+def is_sparse(cell):
+    return cell["format"] != "dense" and cell["sparsity"] is not None
+
+
+def curves_of(run):
+    """All curves of a run in the order of the file, each layer's best before its series."""
+    fastest = defaultdict(dict)  # curve key -> group -> cell
+    for cell in run.cells:
+        if not is_sparse(cell) or "wrong" in cell["taints"]:
+            continue
+        where = (tuple(cell[name] for name in CONDITIONS), cell["n"], cell["layer"], cell["m"],
+                 cell["k"])
+        for series in [_series(cell)] + ([] if cell["peer"] else ["best"]):
+            held = fastest[where + (series,)].get(cell["_group"])
+            if held is None or (cell["speedup_dense"] or 0) > (held["speedup_dense"] or 0):
+                fastest[where + (series,)][cell["_group"]] = cell
+    curves, measured = [], {}
+    for (conditions, n, layer, m, k, series), cells in fastest.items():
+        behind = {_series(c) for c in cells.values()}
+        curve = Curve(layer, m, k, n, conditions, series, _merge(cells.values()),
+                      series == "best" and len(behind) == 1)
+        curves.append(curve)
+        if series == "best":
+            measured[conditions, n, layer, m, k] = tuple(p.sparsity for p in curve.points)
+    for curve in curves:
+        curve.measured = measured.get((curve.conditions, curve.n, curve.layer, curve.m, curve.k),
+                                      ())
+    return curves
+
+
+@dataclass
+class Crossing:
+    state: str  # at, at-most, never, unknown
+    sparsity: float | None
+
+
+def crossing(sparsities, ratios):
+    """The sparsity from which on every ratio is at least 1."""
+    if not ratios or any(r is None or not r > 0 for r in ratios):
+        return Crossing("unknown", None)
+    first = len(ratios)
+    while first > 0 and ratios[first - 1] >= 1:
+        first -= 1
+    if first == len(ratios):
+        return Crossing("never", sparsities[-1])
+    if first == 0:
+        return Crossing("at-most", sparsities[0])
+    below, above = math.log(ratios[first - 1]), math.log(ratios[first])
+    t = -below / (above - below)
+    return Crossing("at", sparsities[first - 1] + t * (sparsities[first] - sparsities[first - 1]))
+
+
+@dataclass
+class BreakEven:
+    curve: Curve
+    at: Crossing
+    earliest: Crossing
+    latest: Crossing
+
+    @property
+    def noisy(self):
+        ends = (self.earliest.sparsity, self.latest.sparsity)
+        return None not in ends and ends[1] - ends[0] > 0.2
+
+    def short(self):
+        if self.at.state == "never":
+            return "never"
+        text = f"{100 * self.at.sparsity:.0f} %"
+        return f"≤ {text}" if self.at.state == "at-most" else text
+
+    def interval(self):
+        def end(c):
+            return {"never": "never", "unknown": "?"}.get(c.state) or (
+                f"{100 * c.sparsity:.0f} %" + (" or less" if c.state == "at-most" else ""))
+        low, high = end(self.earliest), end(self.latest)
+        return low if low == high else f"{low} to {high}"
+
+
+def breakeven(curve):
+    """The curve's break-even, or None where no point has a speedup."""
+    points = [p for p in curve.points if p.speedup]
+    if not points:
+        return None
+    s = [p.sparsity for p in points]
+    return BreakEven(curve, crossing(s, [p.speedup for p in points]),
+                     crossing(s, [p.high for p in points]), crossing(s, [p.low for p in points]))
+
+
+def means_of(curves):
+    """Rows of geometric means over layers, with the worst layer: one a series and sparsity."""
+    buckets = defaultdict(list)
+    for curve in curves:
+        if curve.series == "best" and all(
+                c.redundant for c in curves
+                if c.series == "best" and (c.conditions, c.n) == (curve.conditions, curve.n)):
+            continue
+        for point in curve.points:
+            if point.speedup:
+                key = (curve.conditions, curve.n, curve.series, round(100 * point.sparsity))
+                buckets[key].append((point, curve))
+    rows = []
+    for (conditions, n, series, percent), found in sorted(
+            buckets.items(), key=lambda kv: (kv[0][0], kv[0][1], kv[0][2] != "best", *kv[0][2:])):
+        worst = min(found, key=lambda pc: pc[0].speedup)
+        rows.append({"conditions": conditions, "n": n, "series": series, "percent": percent,
+                     "geomean": _mean(p.speedup for p, _ in found), "worst": worst[0].speedup,
+                     "worst_layer": worst[1].layer, "points": len(found),
+                     "marked": sum(bool(p.marks) for p, _ in found)})
+    return rows
+
+
+def noise_of(run):
+    """Shares of samples by taint bit, and how many cells carry which mark."""
+    samples = tainted = 0
+    bits = dict.fromkeys(TAINT_BITS.values(), 0)
+    marks = defaultdict(int)
+    for cell in run.cells:
+        samples += cell["sample_count"]
+        for word in cell["sample_taints"]:
+            tainted += word != 0
+            for bit, name in TAINT_BITS.items():
+                bits[name] += bool(word & bit)
+        for mark in cell["taints"]:
+            marks[mark] += 1
+    return {"samples": samples, "tainted": tainted, "bits": bits, "marks": dict(marks)}

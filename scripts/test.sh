@@ -1,0 +1,172 @@
+#!/usr/bin/env bash
+# Builds with gcc, clang and the sanitizers and runs every test. The last line is the sum.
+set -uo pipefail
+
+usage() {
+    cat <<'TEXT'
+usage: test.sh [--no-install] [--fast]
+  --no-install  install nothing: list what is missing and exit with code 2
+  --fast        only the debug build and the Python tests: no sanitizers, clang or fuzzing
+FUZZ_SECONDS (60) sets how long each fuzz target runs.
+TEXT
+}
+say() { echo "test: $*" >&2; }
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root" || exit 2
+setup=(--tests)
+fast=0
+for argument; do
+    case $argument in
+    --no-install) setup+=("$argument") ;;
+    --fast) fast=1 ;;
+    -h | --help)
+        usage
+        exit 0
+        ;;
+    *)
+        say "unknown argument $argument"
+        usage >&2
+        exit 2
+        ;;
+    esac
+done
+fuzz_seconds=${FUZZ_SECONDS:-60}
+if ! [[ $fuzz_seconds =~ ^[1-9][0-9]*$ ]]; then
+    say "FUZZ_SECONDS is '$fuzz_seconds'; expected a whole number of seconds from 1 on"
+    exit 2
+fi
+
+bash scripts/setup.sh "${setup[@]}" || exit
+for simde in .venv/lib/python3*/site-packages/cmeel.prefix/include; do
+    [ -r "$simde/simde/x86/avx512.h" ] && break
+done
+if ! [ -r "$simde/simde/x86/avx512.h" ]; then
+    say "no simde/x86/avx512.h below .venv; remove .venv and run this again"
+    exit 2
+fi
+
+# The sanitizers' runtimes of Debian 12 dislike the wide address randomisation of newer kernels.
+fixed_addresses=()
+if setarch "$(uname -m)" -R true 2>/dev/null; then fixed_addresses=(setarch "$(uname -m)" -R); fi
+
+passed=0
+failed=0
+skipped=0
+fail() {
+    failed=$((failed + 1))
+    say "FAILED: $*"
+}
+
+# build PRESET TARGETS OPTIONS...: TARGETS are names in one word, or all.
+build() {
+    local preset=$1 targets=$2
+    shift 2
+    say "building $preset"
+    # shellcheck disable=SC2086 # several targets are several words
+    cmake --preset "$preset" "$@" >/dev/null && cmake --build --preset "$preset" --target $targets
+}
+
+# run_ctest PRESET OPTIONS...: adds the numbers that ctest writes to its report.
+run_ctest() {
+    local preset=$1 report=$root/build/$1/ctest.xml suite total bad left_out
+    shift
+    rm -f "$report"
+    say "ctest in build/$preset"
+    "${fixed_addresses[@]}" ctest --test-dir "build/$preset" --output-on-failure \
+        --output-junit "$report" "$@"
+    suite=$(tr '\n\t' '  ' <"$report" 2>/dev/null | sed -n 's/.*<testsuite \([^>]*\)>.*/\1/p')
+    number() { sed -n "s/.* $1=\"\([0-9]*\)\".*/\1/p" <<<" $suite"; }
+    total=$(number tests)
+    if [ -z "$total" ]; then
+        fail "ctest in build/$preset wrote no report"
+        return
+    fi
+    bad=$(number failures)
+    left_out=$(number skipped)
+    passed=$((passed + total - bad - left_out))
+    skipped=$((skipped + left_out))
+    failed=$((failed + bad))
+}
+
+build_and_test() {
+    local preset=$1
+    if build "$preset" all "-DSPARSEMARK_SIMDE=$root/$simde"; then
+        run_ctest "$preset" --no-tests=error
+    else
+        fail "build of $preset"
+    fi
+}
+
+# ThreadSanitizer is worth its time only where threads are.
+test_threads() {
+    local sources names
+    mapfile -t sources < <(compgen -G 'tests/test_*thread*.c')
+    [ ${#sources[@]} -gt 0 ] || return 0
+    names=$(basename -a -s .c "${sources[@]}" | tr '\n' ' ')
+    if build tsan "$names"; then
+        run_ctest tsan -R thread --no-tests=ignore
+    else
+        fail "build of tsan"
+    fi
+}
+
+test_python() {
+    local log ran bad left_out
+    compgen -G 'tests/test_*.py' >/dev/null || return 0
+    log=$(mktemp)
+    say "Python tests"
+    .venv/bin/python -m unittest discover -s tests -p 'test_*.py' 2>&1 | tee "$log"
+    ran=$(sed -n 's/^Ran \([0-9]*\) tests\? in .*/\1/p' "$log" | tail -n 1)
+    # The last line reads like "FAILED (failures=1, errors=2, skipped=3)".
+    sum() { tail -n 1 "$log" | grep -oE "($1)=[0-9]+" | awk -F= '{n += $2} END {print n + 0}'; }
+    bad=$(sum 'failures|errors|successes')
+    left_out=$(sum skipped)
+    if ! [ "${ran:-0}" -gt 0 ]; then
+        fail "the Python tests did not run"
+    else
+        passed=$((passed + ran - bad - left_out))
+        failed=$((failed + bad))
+        skipped=$((skipped + left_out))
+    fi
+    rm -f "$log"
+}
+
+# libFuzzer adds what it finds to the first folder: that is a copy, never tests/corpus.
+fuzz() {
+    local target=$1 corpus
+    corpus=$(mktemp -d)
+    if [ -d "tests/corpus/${target#fuzz_}" ]; then cp -r "tests/corpus/${target#fuzz_}/." "$corpus"; fi
+    say "$target, $fuzz_seconds s"
+    if "${fixed_addresses[@]}" "build/fuzz/tests/$target" -max_total_time="$fuzz_seconds" \
+        -max_len=4096 -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 \
+        -artifact_prefix="$root/build/fuzz/$target-" "$corpus"; then
+        passed=$((passed + 1))
+    else
+        fail "$target; the input that shows it is build/fuzz/$target-*"
+    fi
+    rm -rf "$corpus"
+}
+
+test_fuzz() {
+    local sources targets target
+    mapfile -t sources < <(compgen -G 'tests/fuzz_*.c')
+    [ ${#sources[@]} -gt 0 ] || return 0
+    mapfile -t targets < <(basename -a -s .c "${sources[@]}")
+    if ! build fuzz "${targets[*]}"; then
+        fail "build of fuzz"
+        return
+    fi
+    for target in "${targets[@]}"; do fuzz "$target"; done
+}
+
+build_and_test debug
+test_python
+if [ $fast -eq 0 ]; then
+    build_and_test asan
+    build_and_test clang
+    test_threads
+    test_fuzz
+fi
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed -eq 0 ] && [ $passed -gt 0 ]

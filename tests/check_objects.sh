@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Checks that no object uses vector registers or encodings wider than its level in kernels/isa.inc
+# promises: otherwise a program that dispatches with care still dies on an older CPU.
+# usage: check_objects.sh BUILD_DIRECTORY
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+build=${1:?usage: check_objects.sh BUILD_DIRECTORY}
+code=0
+report() {
+    echo "check_objects: $*" >&2
+    code=1
+}
+
+# What a class of object must not contain. AVX marks even its 128-bit instructions with a v.
+vex=$'\t(\\{[a-z]+\\} )?v[a-z0-9]+ .*%[xyz]mm|\tvzero'
+evex='%zmm|%k[0-7]|%[xy]mm(1[6-9]|2[0-9]|3[01])\b'
+
+# check OBJECT PATTERN WHAT
+check() {
+    local found
+    found=$(objdump -d --no-show-raw-insn "$1" | grep -m 1 -E -- "$2" || true)
+    if [ -n "$found" ]; then report "$1: $3:$found"; fi
+}
+# must_use OBJECT PATTERN WHAT: also shows that the patterns still match what objdump prints.
+must_use() {
+    local count
+    count=$(objdump -d --no-show-raw-insn "$1" | grep -c -E -- "$2" || true)
+    if [ "$count" -eq 0 ]; then report "$1: $3"; fi
+}
+
+declare -A flags
+while IFS='|' read -r level level_flags; do
+    flags[$level]=$level_flags
+done < <(sed -n 's/^SM_ISA(\([a-z0-9_]*\),.*"\(.*\)")$/\1|\2/p' "$root/kernels/isa.inc")
+[ ${#flags[@]} -gt 0 ] || report "kernels/isa.inc: no level found"
+
+kernels=0
+while IFS='|' read -r name level; do
+    kernels=$((kernels + 1))
+    mapfile -t objects < <(find "$build" -path "*/$name.dir/*" -name '*.o')
+    if [ ${#objects[@]} -ne 1 ]; then
+        report "$name: ${#objects[@]} objects below $build, expected 1"
+        continue
+    fi
+    case ${flags[$level]} in
+    *-mavx512*) ;;
+    *-mavx2*) check "${objects[0]}" "$evex" "$level must not use AVX-512" ;;
+    *) check "${objects[0]}" "$vex" "$level must not use AVX" ;;
+    esac
+    # Written by hand for its registers; what the vectoriser does with autovec is its own affair.
+    case $level in
+    avx512*) must_use "${objects[0]}" '%zmm' "$level uses no zmm register" ;;
+    avx2*) must_use "${objects[0]}" '%ymm' "$level uses no ymm register" ;;
+    esac
+    while read -r object; do
+        check "$object" "$evex" "an emulated kernel must not use AVX-512"
+    done < <(find "$build" -path "*/emulated_$name.dir/*" -name '*.o')
+done < <(sed -n 's/^SM_KERNEL(\(.*\))$/\1/p' "$root/kernels/kernels.inc" | tr -d ' ' |
+    awk -F, '{printf "%s_%s_%s_%s_%s_%sx%s|%s\n", $1, $2, $3, $4, $5, $6, $7, $4}')
+[ $kernels -gt 0 ] || report "kernels/kernels.inc: no kernel found"
+
+library=0
+while read -r object; do
+    library=$((library + 1))
+    check "$object" "$vex" "the library outside its kernels must not use AVX"
+done < <(find "$build" -path '*/sparsemark.dir/*' -name '*.o')
+[ $library -gt 0 ] || report "no object of the library below $build"
+
+if [ $code -eq 0 ]; then echo "check_objects: $kernels kernels, $library other objects: fine"; fi
+exit $code

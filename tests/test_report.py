@@ -1,0 +1,285 @@
+"""scripts/report.py on records made here: pictures, page, refusals, and the rules behind them."""
+
+import contextlib
+import io
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(ROOT, "scripts"))
+
+import report  # noqa: E402
+import report_charts  # noqa: E402
+import report_data  # noqa: E402
+
+RUN = {"type": "run", "schema": 1, "run_id": "r1",
+       "cpu": {"brand": "Test CPU <8 & more>", "vendor": "X"},
+       "build": {"commit": "abc123", "dirty": True, "compiler": "gcc 12"},
+       "options": {"points": ["a|s=0.5"], "isa": ["auto"], "precision": 0.02},
+       "peers": [{"name": "openblas", "kind": "dense", "usable": True, "version": "0.3.21",
+                  "core": "Zen", "reason": ""}],
+       "warnings": ["a virtual machine"]}
+DEFAULTS = {"str": "", "int": 0, "real": None, "bool": True, "words": [], "reals": [], "ints": []}
+
+
+def fields():
+    """(kind, name) of every field, from the list that the program is built from."""
+    with open(os.path.join(ROOT, "harness", "records", "cell.inc"), encoding="utf-8") as file:
+        return re.findall(r"^SM_CELL\((\w+), *(\w+)\)", file.read(), re.MULTILINE)
+
+
+def cell(layer="a", sparsity=0.5, speedup=2.0, **values):
+    """A group of one cell: panel on AVX2 with a +-4 % interval."""
+    made = {"type": "cell", "schema": 1, "run_id": "r1"}
+    made.update({name: DEFAULTS[kind] for kind, name in fields()})
+    made.update(layer=layer, sparsity=sparsity, speedup_dense=speedup, group_cells=1, m=512, k=256,
+                n=512, format="panel", isa="avx2", kernel="spmm_panel", op="spmm", threads=1,
+                pattern="unstructured", dtype="f32", layout="feature", cache="warm",
+                provenance="seeded-gaussian", bytes_dense_weights=1000,
+                bytes_weights=int(1500 * (1 - (sparsity or 0))), bytes_moved=2000)
+    if speedup is not None:
+        made.update(speedup_ci_low=speedup / 1.04, speedup_ci_high=speedup * 1.04)
+    made.update(values)
+    return made
+
+
+class Report(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def path(self, name="records.jsonl"):
+        return os.path.join(self.folder, name)
+
+    def put(self, *records, tail=""):
+        with open(self.path(), "w", encoding="utf-8") as file:
+            file.writelines(json.dumps(record) + "\n" for record in records)
+            file.write(tail)
+
+    def run_report(self, *arguments):
+        """(exit code, stdout, stderr)"""
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = report.main([self.folder, *arguments])
+        return code, out.getvalue(), err.getvalue()
+
+    def draw(self, *records):
+        self.put(*records)
+        code, out, err = self.run_report()
+        self.assertEqual((code, err), (0, ""))
+        self.assertEqual(out, self.path("report.html") + "\n")
+        with open(self.path("report.html"), encoding="utf-8") as file:
+            page = file.read()
+        self.assertFalse([name for name in os.listdir(self.folder) if name.endswith(".tmp")])
+        return page
+
+    def curves(self, *records):
+        self.put(*records)
+        return report_data.curves_of(report_data.read_runs(self.folder)[0])
+
+    def refused(self, *words):
+        code, out, err = self.run_report()
+        self.assertEqual((code, out, err.count("\n")), (2, "", 1), err)
+        for word in words:
+            self.assertIn(word, err)
+        self.assertEqual(os.listdir(self.folder), ["records.jsonl"])
+
+
+class Pictures(Report):
+    def test_everything_is_drawn(self):
+        cells = [cell(layer, s, 0.3 / (1 - s), n=n, taints=["weak-baseline"] if s == 0.7 else [])
+                 for layer in ("first", "second") for n in (1, 512) for s in (0.5, 0.7, 0.9)]
+        page = self.draw(RUN, *cells)
+        for name in ("speedup-n1", "speedup-n512", "breakeven", "bytes"):
+            with open(self.path(name + ".svg"), encoding="utf-8") as file:
+                svg = file.read()
+            self.assertTrue(svg.startswith("<svg"))
+            self.assertIn("Test CPU", svg)
+            with open(self.path(name + ".png"), "rb") as file:
+                self.assertEqual(file.read(8), b"\x89PNG\r\n\x1a\n")
+        for word in ("Test CPU &lt;8 &amp; more&gt;", "abc123", "with local changes", "gcc 12",
+                     "isa auto, precision 0.02", "openblas", "0.3.21", "a virtual machine",
+                     "weak-baseline", "How to read this", "vegaEmbed"):
+            self.assertIn(word, page)
+        # Nothing is loaded from anywhere; what lies between <script>s is the inlined library.
+        self.assertNotRegex(page.split("<script>")[0], r"(src|href)\s*=|@import|url\(")
+        self.assertNotRegex(page, r"<script [^>]*src=")
+
+    def test_one_cell(self):
+        page = self.draw(RUN, cell())
+        self.assertIn("2.00×", page)
+        self.assertTrue(os.path.exists(self.path("speedup-n512.png")))
+
+    def test_without_dense(self):
+        page = self.draw(RUN, cell(speedup=None), cell(sparsity=0.9, speedup=None))
+        self.assertIn("there is no speedup to show", page)
+        self.assertFalse(os.path.exists(self.path("speedup-n512.svg")))
+        self.assertTrue(os.path.exists(self.path("bytes.svg")))
+
+    def test_nulls(self):
+        self.draw(RUN, cell(speedup_ci_low=None, speedup_ci_high=None), cell(sparsity=None),
+                  cell(sparsity=0.7, bytes_dense_weights=0), cell(format="dense", sparsity=None),
+                  cell(sparsity=0.9))
+
+    def test_a_bare_card(self):
+        page = self.draw({"type": "run", "schema": 1, "run_id": "r1"}, cell())
+        self.assertIn("an unnamed CPU", page)
+
+    def test_layer_names_cannot_end_the_script(self):
+        page = self.draw(RUN, cell("</script><b>"))
+        self.assertNotIn("</script><b>", page)
+
+    def test_conditions_get_pictures_of_their_own(self):
+        self.draw(RUN, cell(), cell(layout="token"), cell(layout="token", threads=2))
+        names = {n for n in os.listdir(self.folder) if n.startswith("speedup") and "svg" in n}
+        self.assertEqual(names, {"speedup-feature-1-n512.svg", "speedup-token-1-n512.svg",
+                                 "speedup-token-2-n512.svg"})
+
+    def test_two_runs(self):
+        other = dict(RUN, run_id="r2", cpu={"brand": "Other CPU"})
+        page = self.draw(RUN, cell(), other, cell(run_id="r2", speedup=4.0))
+        self.assertIn("Other CPU", page)
+        self.assertTrue(os.path.exists(self.path("run2-bytes.svg")))
+
+    def test_out_folder(self):
+        self.put(RUN, cell())
+        code, out, _ = self.run_report("--out", self.path("pictures"))
+        self.assertEqual((code, out), (0, self.path("pictures/report.html") + "\n"))
+        self.assertEqual(os.listdir(self.folder).count("report.html"), 0)
+
+    def test_long_names_stay_apart(self):
+        names = [f"body_decoder_layer_{i}_{kind}_attention_multihead_attention_q_fully_connected"
+                 for i in range(6) for kind in ("self", "encdec")]
+        labels = report_charts.short_names(names, 30)
+        self.assertEqual(len(set(labels.values())), len(names))
+        self.assertLess(max(map(len, labels.values())), len(names[0]))
+        lines = report_charts.wrapped(names[0], 34)
+        self.assertEqual("".join(lines), names[0])
+        self.assertLessEqual(max(map(len, lines)), 34)
+
+    def test_ten_thousand_cells_in_a_minute(self):
+        records = [RUN]
+        for i in range(250):
+            for n in (1, 32, 128, 512):
+                for s in range(10):
+                    records.append(cell(f"layer_{i}", s / 10, 0.5 / (1.01 - s / 10), n=n))
+        start = time.monotonic()
+        page = self.draw(*records)
+        self.assertLess(time.monotonic() - start, 60)
+        self.assertIn("Any layer", page)
+
+
+class Refusals(Report):
+    def test_empty(self):
+        self.put()
+        self.refused("records.jsonl", "found none")
+
+    def test_only_a_run(self):
+        self.put(RUN)
+        self.refused("complete group")
+
+    def test_no_file(self):
+        code, _, err = self.run_report()
+        self.assertEqual((code, err.count("\n")), (2, 1))
+        self.assertIn("No such file", err)
+
+    def test_broken(self):
+        for record, words in (
+                ("{", (":2", "not JSON")),
+                ("\x00", (":2", "not JSON")),
+                ("[]", (":2", "not a record")),
+                (json.dumps(cell(schema=2)), (":2", "schema 2")),
+                (json.dumps(cell(run_id="r9")), ("run r9",)),
+                (json.dumps(cell(m="wide")), ("field m", "int")),
+                (json.dumps({k: v for k, v in cell().items() if k != "kernel"}),
+                 ("field kernel",))):
+            with self.subTest(record[:20]):
+                self.put(RUN, tail=record + "\n" + json.dumps(cell()) + "\n")
+                self.refused(*words)
+
+    def test_a_cut_tail_is_left_out(self):
+        self.put(RUN, cell(), cell(group="g", group_cells=2), tail=json.dumps(cell())[:50])
+        self.assertEqual(len(report_data.read_runs(self.folder)[0].cells), 1)
+
+    def test_no_room_to_write(self):
+        self.put(RUN, cell())
+        os.mkdir(self.path("speedup-n512.svg"))
+        code, out, err = self.run_report()
+        self.assertEqual((code, out, err.count("\n")), (2, "", 1))
+        self.assertIn("cannot write", err)
+        self.assertFalse([name for name in os.listdir(self.folder) if name.endswith(".tmp")])
+
+
+class Rules(Report):
+    def test_crossings(self):
+        s = [0.2, 0.4, 0.6, 0.8]
+        for ratios, state, at in (([0.25, 0.5, 2, 4], "at", 0.5), ([0.25, 0.5, 8, 9], "at", 0.45),
+                                  ([2, 3, 0.5, 2], "at", 0.7), ([1, 2, 3, 4], "at-most", 0.2),
+                                  ([2, 2, 2, 0.99], "never", 0.8)):
+            found = report_data.crossing(s, ratios)
+            self.assertEqual(found.state, state)
+            self.assertAlmostEqual(found.sparsity, at)
+        self.assertEqual(report_data.crossing(s, [1, None, 2, 3]).state, "unknown")
+
+    def test_fastest_of_a_group_and_best_of_formats(self):
+        group = {"group": "g", "group_cells": 4}
+        curves = self.curves(RUN, cell(speedup=2.0, **group), cell(speedup=3.0, **group),
+                             cell(speedup=1.5, format="csr", **group),
+                             cell(speedup=9.0, format="csr", isa="", peer="mkl-sparse", **group),
+                             cell(sparsity=0.9, speedup=7.0, format="csr"))
+        found = {c.series: [p.speedup for p in c.points] for c in curves}
+        self.assertEqual(found.keys(), {"best", "panel avx2", "csr avx2", "mkl-sparse"})
+        for series, speedups in {"best": [3, 7], "panel avx2": [3], "csr avx2": [1.5, 7],
+                                 "mkl-sparse": [9]}.items():
+            for expected, value in zip(speedups, found[series], strict=True):
+                self.assertAlmostEqual(expected, value)
+
+    def test_no_break_even_without_the_highest_sparsity(self):
+        curves = self.curves(RUN, cell(sparsity=0.5, speedup=0.5, isa="avx512"),
+                             cell(sparsity=0.9, speedup=2.0))
+        chart = report_charts.breakeven_chart(list(map(report_data.breakeven, curves)), "x", "y")
+        self.assertEqual({row["series"] for row in chart["data"]["values"]},
+                         {"best", "panel avx2"})
+
+    def test_wrong_cells_are_left_out_and_marks_kept(self):
+        curves = self.curves(RUN, cell(taints=["wrong"]), cell(sparsity=0.7, taints=["noisy"]))
+        self.assertEqual([len(c.points) for c in curves], [1, 1])
+        self.assertEqual(curves[0].marks(), ["noisy"])
+        self.assertEqual([row["cell"] for row in report_charts.speedup_rows(curves)],
+                         ["marked", "marked"])
+
+    def test_means_do_not_mix_provenances(self):
+        means = report_data.means_of(self.curves(
+            RUN, cell("a", speedup=2.0), cell("b", speedup=8.0),
+            cell("c", speedup=100.0, provenance="pruned-network:x")))
+        found = {m["conditions"][0]: m for m in means}
+        self.assertEqual(len(means), 2)
+        self.assertAlmostEqual(found["seeded-gaussian"]["geomean"], 4)
+        self.assertAlmostEqual(found["seeded-gaussian"]["worst"], 2)
+        self.assertEqual(found["seeded-gaussian"]["worst_layer"], "a")
+
+    def test_bytes_beside_time(self):
+        rows = report_charts.bytes_rows(self.curves(RUN, cell(sparsity=0.8, speedup=4.0)))
+        shares = {row["measure"]: row["share"] for row in rows}
+        stored, moved, measured = (shares[name] for name in report_charts.MEASURES)
+        self.assertAlmostEqual(stored, 0.3, places=2)
+        self.assertAlmostEqual(moved, 2000 / (2000 - 300 + 1000), places=2)
+        self.assertAlmostEqual(measured, 0.25)
+
+    def test_noise(self):
+        self.put(RUN, cell(sample_count=4, sample_taints=[0, 1, 12, 0], taints=["!precision"]))
+        noise = report_data.noise_of(report_data.read_runs(self.folder)[0])
+        self.assertEqual((noise["samples"], noise["tainted"]), (4, 2))
+        self.assertEqual(noise["bits"], {"migrated": 1, "switched out": 0, "steal": 1,
+                                         "slow probe": 1})
+        self.assertEqual(noise["marks"], {"!precision": 1})
+
+
+if __name__ == "__main__":
+    unittest.main()
