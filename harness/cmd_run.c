@@ -5,6 +5,7 @@
 #include "peers/peer.h"
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
 static const char usage[] =
     "usage: sparsemark run [OPTION...]\n"
@@ -141,6 +142,12 @@ static sm_status check_combination(sm_run_options *o) {
     if (o->quick && (o->sources.count || o->sparsity_count || o->n_count || o->n_native))
         return sm_fail(SM_E_ARG, "--quick has its own layers, sparsities and N: expected none of "
                                  "--layers, --input, --sparsity, --n beside it");
+    const char *slash = o->out ? strrchr(o->out, '/') : NULL;
+    if (o->out && strcmp(slash ? slash + 1 : o->out, "benchmark.json") == 0)
+        return sm_fail(SM_E_ARG,
+                       "--out %s: expected another name than the one that Google "
+                       "Benchmark's file gets",
+                       o->out);
     if (o->resume && !o->out) return sm_fail(SM_E_ARG, "--resume: expected --out FILE as well");
     if (o->quick) return sm_source_add_layers(&o->sources, "all");
     if (o->sources.count == 0)
@@ -159,7 +166,7 @@ int cmd_run(int argc, char **argv) {
     sm_status status = SM_OK;
     int option, code;
     if (sm_peer_unset_steering() > 0)
-        fprintf(stderr, "sparsemark: ignoring %s, so that peers run at full speed\n",
+        fprintf(stderr, "sparsemark: note: ignoring %s, so that peers run at full speed\n",
                 sm_peer_steered());
     o.peers = SM_PEERS_AUTO;
     opterr = 0;

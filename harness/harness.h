@@ -10,7 +10,7 @@ enum {
     EXIT_CODE_REGRESSION = 1,
     EXIT_CODE_USAGE = 2, /* usage or input/output */
     EXIT_CODE_UNDECIDED = 3,
-    EXIT_CODE_WRONG = 4, /* a kernel computed a wrong result */
+    EXIT_CODE_WRONG = 4,         /* a kernel computed a wrong result */
     EXIT_CODE_NOT_COMPARABLE = 5 /* also: a demanded instruction set is missing */
 };
 

@@ -1,6 +1,7 @@
 /* sparsemark: dispatches to the subcommands. */
 #include "build_info.h"
 #include "harness.h"
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,9 +48,20 @@ static int help(int argc, char **argv) {
     return finish_stdout(EXIT_CODE_OK);
 }
 
+/* A standard stream that the caller closed would be given to the first file opened, and a table end
+ * up among the records. Opened the wrong way round it stays unusable, and writing to it an error.
+ */
+static void keep_standard_streams(void) {
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0) (void)open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+}
+
 int main(int argc, char **argv) {
-    /* A closed pipe shall be a message and an exit code, not a silent death. */
+    keep_standard_streams();
+    /* A closed pipe or a file at its size limit shall be a message and an exit code, not a silent
+     * death. */
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
     if (argc < 2) return complain(EXIT_CODE_USAGE, "no command given (see sparsemark help)");
     const char *name = argv[1];
     if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)

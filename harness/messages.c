@@ -13,6 +13,9 @@ int complain(int code, const char *format, ...) {
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    /* A path may hold a line end; a message is one line. */
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < ' ') *c = '?';
     (void)fprintf(stderr, "sparsemark: %s\n",
                   text); /* one call: lines of two processes stay whole */
     return code;

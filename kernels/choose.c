@@ -65,7 +65,7 @@ static size_t mc_choice(const search *s, const sm_kernel *k) {
 }
 
 static int allowed(const search *s, const sm_kernel *k) {
-    if (s->opt->kernel) return strcmp(k->name, s->opt->kernel) == 0;
+    if (s->opt->kernel && strcmp(k->name, s->opt->kernel) != 0) return 0;
     return (s->opt->isa_mask >> k->level & 1) && (s->opt->format_mask >> sm_format_index(k) & 1);
 }
 

@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A layer shape: Y[m, n] = W[m, k] X[k, n]; n is the layer's own N (pixels, tokens), 0 if unknown. */
+/* A layer shape: Y[m, n] = W[m, k] X[k, n]; n is the layer's own N (pixels, tokens), 0 if unknown.
+ */
 typedef struct sm_layer {
     const char *name;
     size_t m, k, n;
@@ -48,9 +49,9 @@ sm_status sm_source_add_path(sm_source_list *list, const char *path);
  * The same (source, sparsity, seed) gives the same matrix on every machine. */
 sm_status sm_source_matrix(const sm_source *source, double sparsity, uint64_t seed, sm_csr *out);
 
-/* Reads a DLMC .smtx pattern: line 1 "nrows, ncols, nnz", line 2 row offsets, line 3 column indices.
- * Values are not in the file: val is all 1; fill them with sm_fill_values().
- * SM_E_FORMAT with path, line and the expected count if the file is cut or inconsistent. */
+/* Reads a DLMC .smtx pattern: line 1 "nrows, ncols, nnz", line 2 row offsets, line 3 column
+ * indices. Values are not in the file: val is all 1; fill them with sm_fill_values(). SM_E_FORMAT
+ * with path, line and the expected count if the file is cut or inconsistent. */
 sm_status sm_smtx_read(const char *path, sm_csr *out);
 
 /* The same from memory; name is used in messages. text need not end in NUL. */

@@ -31,11 +31,10 @@ static sm_status read_number(const char *option, const char *word, double low, d
 }
 
 static sm_status read_count(const char *option, const char *word, size_t high, size_t *out) {
-    const char *end;
-    double v;
+    char *end;
+    const double v = strtod(word, &end);
     *out = 0;
-    SM_TRY(read_number(option, word, 1, (double)high, &end, &v));
-    if (*end || v != floor(v))
+    if (end == word || *end || !(v >= 1 && v <= (double)high) || v != floor(v))
         return sm_fail(SM_E_ARG, "%s '%s': expected a whole number from 1 to %zu", option, word,
                        high);
     *out = (size_t)v;
@@ -94,9 +93,11 @@ sm_status sm_axis_layout(sm_run_options *o, const char *text) {
     for (o->layout_count = 0; text;) {
         text = next_word(text, word);
         const int token = strcmp(word, "token") == 0;
-        if ((!token && strcmp(word, "feature") != 0) || o->layout_count == 2)
+        const sm_layout layout = token ? SM_TOKEN_MAJOR : SM_FEATURE_MAJOR;
+        const int again = o->layout_count == 2 || (o->layout_count == 1 && o->layout[0] == layout);
+        if (again || (!token && strcmp(word, "feature") != 0))
             return sm_fail(SM_E_ARG, "--layout '%s': expected feature, token or both once", word);
-        o->layout[o->layout_count++] = token ? SM_TOKEN_MAJOR : SM_FEATURE_MAJOR;
+        o->layout[o->layout_count++] = layout;
     }
     return SM_OK;
 }
@@ -202,6 +203,9 @@ sm_status sm_axis_kernels(sm_run_options *o, char *text) {
     o->kernels_count = 0;
     o->kernels_all = strcmp(text, "all") == 0;
     if (o->kernels_all || strcmp(text, "best") == 0) return SM_OK;
+    if (text[strspn(text, ",")] == '\0')
+        return sm_fail(SM_E_ARG, "--kernels '%s': expected best, all, or names from 'list kernels'",
+                       text);
     for (char *word = strtok(text, ","); word; word = strtok(NULL, ",")) {
         const sm_kernel *k = sm_kernel_find(word);
         if (!k)
@@ -257,10 +261,13 @@ sm_status sm_axis_cache(const char *text) {
 sm_status sm_axis_precision(sm_run_options *o, const char *text) {
     const char *end;
     SM_TRY(read_number("--precision", text, 0, 100, &end, &o->precision));
-    if (strcmp(end, "%") == 0)
-        o->precision /= 100;
-    else if (*end || o->precision > 1)
-        return sm_fail(SM_E_ARG, "--precision '%s': expected a share such as 1%% or 0.01", text);
+    const int percent = strcmp(end, "%") == 0;
+    if (percent) o->precision /= 100;
+    /* As many digits as records keep: a resumed run compares it with what it wrote. */
+    o->precision = round(o->precision * 1e9) / 1e9;
+    if ((*end && !percent) || o->precision <= 0 || o->precision > 1)
+        return sm_fail(SM_E_ARG, "--precision '%s': expected a share above 0 such as 1%% or 0.01",
+                       text);
     return SM_OK;
 }
 
@@ -271,7 +278,7 @@ sm_status sm_axis_budget(sm_run_options *o, const char *text) {
                         : strcmp(end, "m") == 0               ? 60
                         : strcmp(end, "h") == 0               ? 3600
                                                               : 0;
-    if (unit == 0)
+    if (unit == 0 || o->budget_s == 0)
         return sm_fail(SM_E_ARG, "--budget '%s': expected a time such as 90s, 5m or 1h", text);
     o->budget_s *= unit;
     return SM_OK;
@@ -293,6 +300,26 @@ sm_status sm_axes_isa_default(sm_run_options *o) {
     return sm_axis_isa(o, forced && *forced ? forced : "auto");
 }
 
+int sm_axes_any_kernel(uint32_t isa_mask, uint32_t format_mask) {
+    for (size_t i = 0; i < sm_kernel_count(); i++) {
+        const sm_kernel *k = sm_kernel_at(i);
+        if ((isa_mask >> k->level & 1) && (format_mask & sm_axes_format_mask(k->format))) return 1;
+    }
+    return 0;
+}
+
+uint32_t sm_axes_format_mask(const char *name) {
+    for (size_t f = 0; f < sm_format_count(); f++)
+        if (strcmp(sm_format_name(f), name) == 0) return 1u << f;
+    return 0;
+}
+
+uint32_t sm_axes_masks(const sm_choice_set *sets, size_t count) {
+    uint32_t mask = 0;
+    for (size_t i = 0; i < count; i++) mask |= sets[i].mask;
+    return mask;
+}
+
 sm_status sm_axes_complete(sm_run_options *o) {
     if (o->sparsity_count == 0) SM_TRY(sm_axis_sparsity(o, "0:0.9:0.1,0.95"));
     if (o->n_count == 0 && !o->n_native) SM_TRY(sm_axis_n(o, "128"));
@@ -300,6 +327,11 @@ sm_status sm_axes_complete(sm_run_options *o) {
     if (o->threads_count == 0) SM_TRY(sm_axis_threads(o, "1"));
     SM_TRY(sm_axes_isa_default(o));
     if (!o->format_given) SM_TRY(sm_axis_format(o, "auto"));
+    const uint32_t isa = sm_axes_masks(o->isa, o->isa_count);
+    const uint32_t format = sm_axes_masks(o->format, o->format_count);
+    if (o->kernels_count == 0 && format && !sm_axes_any_kernel(isa, format))
+        return sm_fail(SM_E_ARG, "no kernel has both a level of --isa and a format of --format: "
+                                 "expected a pair from 'list kernels'");
     if (o->peers == SM_PEERS_AUTO) SM_TRY(sm_axis_peers(o, "auto"));
     if (o->precision == 0) o->precision = 0.02;
     if (o->budget_s == 0) o->budget_s = o->quick ? 210 : INFINITY;

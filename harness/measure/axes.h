@@ -23,7 +23,13 @@ sm_status sm_axis_seed(sm_run_options *o, const char *text);
 /* Without --isa: what SPARSEMARK_ISA says, else all usable levels. */
 sm_status sm_axes_isa_default(sm_run_options *o);
 
-/* Every axis that was not given gets its default. */
+/* Every axis that was not given gets its default. SM_E_ARG where no kernel is in all of them. */
 sm_status sm_axes_complete(sm_run_options *o);
+
+/* All levels or formats of some sets; the bit of the format with that name; whether there is a
+ * kernel of these levels and formats. */
+uint32_t sm_axes_masks(const sm_choice_set *sets, size_t count);
+uint32_t sm_axes_format_mask(const char *name);
+int sm_axes_any_kernel(uint32_t isa_mask, uint32_t format_mask);
 
 #endif

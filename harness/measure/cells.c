@@ -121,11 +121,7 @@ static void fill(group *g, sm_candidate *c, sm_cell *cell) {
         times(g, c, cell, marks, sizeof marks);
     }
     cell->dense_kernel = copy(g->dense >= 0 ? g->items[g->dense].name : "");
-    const int keep_dense =
-        g->own_dense >= 0 && (!g->sparse_choice || g->sparse_s >= 0.95 * g->dense_s);
-    cell->plan_choice = copy(keep_dense         ? g->items[g->own_dense].name
-                             : g->sparse_choice ? g->sparse_choice
-                                                : "");
+    cell->plan_choice = copy(g->plan_choice);
     cell->taints = copy(marks);
 }
 

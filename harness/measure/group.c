@@ -1,6 +1,7 @@
 /* One point: make the matrix, verify every candidate, choose the dense opponent, time in rounds,
  * write cells. */
 #include "measure/group.h"
+#include "measure/axes.h"
 #include "measure/rounds.h"
 #include "peers/peer.h"
 #include <math.h>
@@ -8,13 +9,6 @@
 #include <string.h>
 
 enum { GLANCES = 5 };
-
-static uint32_t dense_format_mask(void) {
-    uint32_t mask = 0;
-    for (size_t f = 0; f < sm_format_count(); f++)
-        if (strcmp(sm_format_name(f), "dense") == 0) mask |= 1u << f;
-    return mask;
-}
 
 static sm_plan_options plan_options(const group *g) {
     return (sm_plan_options){.size = sizeof(sm_plan_options),
@@ -31,17 +25,12 @@ static sm_status add_plan(group *g, const sm_plan_options *options) {
     SM_TRY(sm_candidate_plan(&g->operands, options, c));
     for (size_t i = 0; i < g->count; i++) {
         if (g->items[i].info.kernel != c->info.kernel) continue;
+        if (c->dense) g->own_dense = (int)i;
         sm_candidate_free(c);
         return SM_OK;
     }
     c->watch = g->session->watch;
-    if (c->dense) {
-        g->own_dense = (int)g->count;
-        g->dense_s = c->info.expected_s;
-    } else if (g->sparse_s == 0 || c->info.expected_s < g->sparse_s) {
-        g->sparse_s = c->info.expected_s;
-        g->sparse_choice = c->name;
-    }
+    if (c->dense) g->own_dense = (int)g->count;
     g->count++;
     return SM_OK;
 }
@@ -54,6 +43,8 @@ static sm_status add_best(group *g) {
             sm_plan_options options = plan_options(g);
             options.format_mask = o->format[f].mask;
             options.isa_mask = o->isa[i].mask;
+            /* Not every format has a kernel for every level. */
+            if (!sm_axes_any_kernel(options.isa_mask, options.format_mask)) continue;
             SM_TRY(add_plan(g, &options));
         }
     }
@@ -61,15 +52,20 @@ static sm_status add_best(group *g) {
 }
 
 static int kernel_wanted(const sm_run_options *o, const sm_kernel *k) {
-    uint32_t isa = 0, format = 0;
-    for (size_t i = 0; i < o->isa_count; i++) isa |= o->isa[i].mask;
-    for (size_t i = 0; i < o->format_count; i++) format |= o->format[i].mask;
     for (size_t i = 0; i < o->kernels_count; i++)
         if (strcmp(o->kernels[i], k->name) == 0) return 1;
-    if (!o->kernels_all || !(isa >> k->level & 1)) return 0;
-    for (size_t f = 0; f < sm_format_count(); f++)
-        if (strcmp(sm_format_name(f), k->format) == 0) return format >> f & 1;
-    return 0;
+    return o->kernels_all && (sm_axes_masks(o->isa, o->isa_count) >> k->level & 1) &&
+           (sm_axes_masks(o->format, o->format_count) & sm_axes_format_mask(k->format));
+}
+
+static sm_status ask_plan(group *g, const sm_plan_options *options) {
+    sm_plan *plan;
+    sm_plan_info info;
+    SM_TRY(sm_plan_create(&g->operands.w, options, &plan));
+    sm_plan_get_info(plan, &info);
+    sm_plan_free(plan);
+    g->plan_choice = info.kernel->name;
+    return SM_OK;
 }
 
 static sm_status add_own(group *g) {
@@ -83,8 +79,15 @@ static sm_status add_own(group *g) {
         SM_TRY(add_plan(g, &options));
     }
     sm_plan_options options = plan_options(g);
-    options.format_mask = dense_format_mask();
-    for (size_t i = 0; i < o->isa_count; i++) options.isa_mask |= o->isa[i].mask;
+    const uint32_t dense = sm_axes_format_mask("dense");
+    /* Not every level has a dense kernel: any may then be the control. */
+    options.isa_mask = sm_axes_masks(o->isa, o->isa_count);
+    options.format_mask = sm_axes_masks(o->format, o->format_count) | dense;
+    if (!sm_axes_any_kernel(options.isa_mask, options.format_mask))
+        options.isa_mask = sm_isa_mask();
+    SM_TRY(ask_plan(g, &options));
+    if (!sm_axes_any_kernel(options.isa_mask, dense)) options.isa_mask = sm_isa_mask();
+    options.format_mask = dense;
     return add_plan(g, &options);
 }
 
@@ -118,7 +121,7 @@ static sm_status choose_dense(group *g) {
                               .layout = p->layout,
                               .peer = -1};
     double best[MAX_CANDIDATES];
-    for (size_t i = 0; i < g->count; i++) best[i] = INFINITY;
+    for (size_t i = 0; i < MAX_CANDIDATES; i++) best[i] = INFINITY;
     for (int r = 0; r < GLANCES; r++) {
         for (size_t i = 0; i < g->count; i++) {
             if (!g->items[i].dense || g->items[i].err_bound_ratio > 1.0) continue;

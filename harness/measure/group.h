@@ -16,8 +16,7 @@ typedef struct group {
     int own_dense; /* index of our dense control, -1 if there is none */
     int dense;     /* index of the best dense, -1 if there is none */
     size_t rounds;
-    double sparse_s, dense_s; /* what plans expected: for plan_choice */
-    const char *sparse_choice;
+    const char *plan_choice; /* what a plan takes that may use all that was asked for */
 } group;
 
 sm_status sm_group_cells(group *g, sm_group *out);

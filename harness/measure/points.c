@@ -1,5 +1,6 @@
 /* From options to the list of points. */
 #include "measure/session.h"
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,21 +10,53 @@ static const char *layout_name(sm_layout layout) {
     return layout == SM_TOKEN_MAJOR ? "token" : "feature";
 }
 
-static void set_key(const sm_run_options *o, sm_point *p) {
-    const sm_source *s = p->source;
-    char sparsity[32] = "own";
-    if (!isnan(p->sparsity)) snprintf(sparsity, sizeof sparsity, "%.6g", p->sparsity);
-    snprintf(p->key, sizeof p->key, "%s|%s|unstructured|s=%s|n=%zu|%s|t=%zu|warm|f32|seed=%llu",
-             s->path ? s->path : s->layer, s->provenance, sparsity, p->n, layout_name(p->layout),
-             p->threads, (unsigned long long)o->seed);
+/* Records hold UTF-8, paths any byte: in a path that is not UTF-8 they become %XX, so that the key
+ * reads back as it was written. */
+static char *readable(const char *path) {
+    json_t *utf8 = json_string(path);
+    char *text = malloc(3 * strlen(path) + 1), *end = text;
+    for (const char *c = path; text && *c; c++) {
+        const unsigned char byte = (unsigned char)*c;
+        if (byte < ' ' || byte == 0x7f || (byte >= 0x80 && !utf8))
+            end += snprintf(end, 4, "%%%02X", byte);
+        else
+            *end++ = *c;
+    }
+    if (text) *end = '\0';
+    json_decref(utf8);
+    return text;
 }
 
+/* Everything that makes two points differ. */
+static char *make_key(const sm_run_options *o, const sm_point *p) {
+    const sm_source *s = p->source;
+    char sparsity[32] = "own", *key = NULL;
+    if (!isnan(p->sparsity)) snprintf(sparsity, sizeof sparsity, "%.6g", p->sparsity);
+    char *name = readable(s->path ? s->path : s->layer);
+    if (name && asprintf(&key, "%s|%zux%zu|%s|unstructured|s=%s|n=%zu|%s|t=%zu|warm|f32|seed=%llu",
+                         name, s->m, s->k, s->provenance, sparsity, p->n, layout_name(p->layout),
+                         p->threads, (unsigned long long)o->seed) < 0)
+        key = NULL;
+    free(name);
+    return key;
+}
+
+/* A point that is there already (overlapping ranges, a file named twice) is measured once. */
 static sm_status append(sm_points *points, const sm_run_options *o, const sm_point *point) {
     sm_point *grown = realloc(points->items, (points->count + 1) * sizeof *grown);
-    if (!grown) return sm_fail(SM_E_NOMEM, "no memory for %zu points", points->count + 1);
-    points->items = grown;
+    if (grown) points->items = grown;
+    char *key = make_key(o, point);
+    if (!grown || !key) {
+        free(key);
+        return sm_fail(SM_E_NOMEM, "no memory for %zu points", points->count + 1);
+    }
+    for (size_t i = 0; i < points->count; i++) {
+        if (strcmp(points->items[i].key, key) != 0) continue;
+        free(key);
+        return SM_OK;
+    }
     points->items[points->count] = *point;
-    set_key(o, &points->items[points->count++]);
+    points->items[points->count++].key = key;
     return SM_OK;
 }
 
@@ -89,6 +122,7 @@ sm_status sm_points_create(const sm_run_options *o, sm_points *out) {
 }
 
 void sm_points_free(sm_points *points) {
+    for (size_t i = 0; i < points->count; i++) free(points->items[i].key);
     free(points->items);
     *points = (sm_points){0};
 }

@@ -66,9 +66,8 @@ void sm_progress(size_t done, size_t total, double elapsed_s, double left_s, con
 }
 
 static char *series_name(const sm_cell *c) {
-    char name[1024];
-    snprintf(name, sizeof name, "%s/%s", c->kernel, c->group);
-    return strdup(name);
+    char *name;
+    return asprintf(&name, "%s/%s", c->kernel, c->group) < 0 ? NULL : name;
 }
 
 static sm_status write_series(const char *path, const sm_record_set *set) {

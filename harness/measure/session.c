@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { GROUP_CAP_S = 10 };
 
@@ -69,7 +70,7 @@ typedef struct run_state {
     sm_record_set earlier;
     sm_record_file *file;
     sm_session session;
-    size_t done, skipped;
+    size_t done, skipped, written;
     double start_ns, estimated_s; /* estimate of the points done */
 } run_state;
 
@@ -141,6 +142,7 @@ static sm_status run_point(run_state *r, size_t i) {
     sm_status status = sm_group_run(&r->session, p, fmin(fmax(share, 0.0), GROUP_CAP_S), &group);
     if (status == SM_OK && r->file)
         status = sm_records_write_group(r->file, group.cells, group.count);
+    r->written += status == SM_OK;
     if (status == SM_OK) show(r, &group);
     sm_group_free(&group);
     r->estimated_s += sm_point_estimate(r->o, p);
@@ -164,7 +166,10 @@ static sm_status run_points(run_state *r) {
 }
 
 static int finish(run_state *r, sm_status status) {
+    const int opened = r->file != NULL;
     const sm_status closed = sm_records_close(r->file);
+    /* A new file without a group is no result, and would only be in the way of the next try. */
+    if (status != SM_OK && opened && r->written == 0 && !r->o->resume) unlink(r->o->out);
     if (status == SM_OK) status = closed;
     if (status == SM_OK && r->o->out && !stop_signal) status = sm_report_gbench(r->o->out);
     if (status != SM_OK) return complain_status(status);
@@ -195,9 +200,9 @@ int sm_session_run(const sm_run_options *options) {
         code = finish_stdout(EXIT_CODE_OK);
     } else {
         sm_machine_warnings(warn, NULL);
+        status = open_records(&r);
         signal(SIGINT, on_signal);
         signal(SIGTERM, on_signal);
-        status = open_records(&r);
         if (status == SM_OK) status = run_points(&r);
         code = finish(&r, status);
     }

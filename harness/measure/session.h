@@ -48,7 +48,7 @@ typedef struct sm_point {
     double sparsity; /* NaN where the file fixes it */
     size_t n, threads;
     sm_layout layout;
-    char key[512]; /* the cells' "group" */
+    char *key; /* the cells' "group"; owned */
 } sm_point;
 
 typedef struct sm_points {
