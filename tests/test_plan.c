@@ -1,0 +1,194 @@
+/* Plans through the public API: what is refused, exact unpacking, adversarial shapes. */
+#include "plan_problem.h"
+
+static int half(size_t r, size_t c) {
+    return (r * 7 + c * 13 + r * c) % 2 == 0;
+}
+static int none(size_t r, size_t c) {
+    (void)r;
+    (void)c;
+    return 0;
+}
+static int every(size_t r, size_t c) {
+    (void)r;
+    (void)c;
+    return 1;
+}
+static int one_row(size_t r, size_t c) {
+    (void)c;
+    return r == 3;
+}
+static int one_column(size_t r, size_t c) {
+    (void)r;
+    return c == 2;
+}
+
+static size_t format_index(const char *name) {
+    size_t i = 0;
+    while (strcmp(sm_format_name(i), name) != 0) i++;
+    return i;
+}
+
+static void expect_refused(const sm_csr *w, const sm_plan_options *o, sm_status status,
+                           const char *message) {
+    sm_plan *plan = (sm_plan *)1;
+    assert_int_equal(sm_plan_create(w, o, &plan), status);
+    assert_null(plan);
+    if (!strstr(sm_message(), message)) fail_msg("got '%s', expected '%s'", sm_message(), message);
+}
+
+static void test_what_is_refused(void **state) {
+    (void)state;
+    problem p;
+    make_problem(5, 6, 3, 0, half, &p);
+    sm_plan_options o = {.size = sizeof o - 1};
+    expect_refused(&p.w, &o, SM_E_ARG, "sm_plan_options.size");
+    o = (sm_plan_options){.size = sizeof o, .kernel = "spmm_nothing"};
+    expect_refused(&p.w, &o, SM_E_ARG, "unknown kernel 'spmm_nothing'");
+    o = (sm_plan_options){.size = sizeof o, .isa_mask = 1u << 31};
+    expect_refused(&p.w, &o, SM_E_ISA, "(unknown)");
+    o = (sm_plan_options){.size = sizeof o, .format_mask = 1u << 31};
+    expect_refused(&p.w, &o, SM_E_ARG, "no kernel has the levels and formats allowed");
+    o = (sm_plan_options){.size = sizeof o, .isa_mask = 1, .kernel = "spmm_csr_f32_avx2_row_1x32"};
+    expect_refused(&p.w, &o, SM_E_ISA, "avx2");
+    o = (sm_plan_options){.size = sizeof o, .kernel = "spmm_csr_f32_scalar_row_1x8"};
+    o.format_mask = ~(1u << format_index("csr"));
+    expect_refused(&p.w, &o, SM_E_ARG, "no kernel has the levels and formats allowed");
+    o.format_mask = 0;
+    sm_csr empty = p.w;
+    empty.rows = 0;
+    expect_refused(&empty, &o, SM_E_ARG, "matrix of 0 x 6: expected at least one row");
+    empty = p.w;
+    empty.cols = 0;
+    expect_refused(&empty, &o, SM_E_ARG, "matrix of 5 x 0: expected at least one row");
+    free_problem(&p);
+}
+
+static void test_a_level_this_machine_lacks(void **state) {
+    (void)state;
+    problem p;
+    sm_cpuid cpuid;
+    char reason[128];
+    make_problem(5, 6, 3, 0, half, &p);
+    sm_cpuid_read(&cpuid);
+    size_t lacking = 0;
+    for (size_t i = 0; i < sm_isa_count(); i++) {
+        if (sm_isa_mask() >> i & 1) continue;
+        const sm_plan_options o = {.size = sizeof o, .isa_mask = 1u << i};
+        expect_refused(&p.w, &o, SM_E_ISA, sm_isa_reason(&cpuid, i, reason, sizeof reason));
+        lacking++;
+    }
+    free_problem(&p);
+    if (lacking > 0) return;
+    print_message("every level is usable on this machine: none to refuse\n");
+    skip();
+}
+
+static int same(const sm_csr *a, const sm_csr *b) {
+    return a->rows == b->rows && a->cols == b->cols && a->nnz == b->nnz &&
+           !memcmp(a->row_ptr, b->row_ptr, (a->rows + 1) * sizeof *a->row_ptr) &&
+           !memcmp(a->col, b->col, a->nnz * sizeof *a->col) &&
+           !memcmp(a->val, b->val, a->nnz * sizeof *a->val);
+}
+
+/* What a plan says of itself agrees with what it was asked for. */
+static void check_info(const sm_plan *plan, const sm_csr *w, const sm_plan_options *o) {
+    sm_plan_info info;
+    sm_plan_get_info(plan, &info);
+    assert_string_equal(info.kernel->name, o->kernel);
+    assert_int_equal(info.rows, w->rows);
+    assert_int_equal(info.cols, w->cols);
+    assert_int_equal(info.nnz, w->nnz);
+    assert_int_equal(info.kt, o->kt < w->cols ? o->kt : w->cols);
+    assert_true(info.mc >= 1 && info.mc % info.kernel->mr == 0);
+    assert_true(info.mc < w->rows + info.kernel->mr);
+    assert_int_equal(info.threads, 1);
+    assert_true(info.bytes.values >= w->nnz * sizeof(float) && info.bytes.pointers > 0);
+    assert_true(strcmp(info.kernel->format, "dense") == 0 || info.bytes.indices > 0);
+    assert_true(info.pack_s >= 0 && info.choose_s >= 0);
+}
+
+static void test_unpack_is_exact(void **state) {
+    (void)state;
+    enum { KTS = 5, MCS = 4 };
+    static const size_t kts[KTS] = {1, 7, 53, 200, SIZE_MAX}, mcs[MCS] = {1, 9, 1000, SIZE_MAX};
+    problem p;
+    make_problem(37, 53, 1, 0, half, &p);
+    for (size_t i = 0; i < sm_kernel_count() * KTS * MCS; i++) {
+        const sm_kernel *k = sm_kernel_at(i / (KTS * MCS));
+        if (!(sm_isa_mask() >> k->level & 1)) continue;
+        const sm_plan_options o = {
+            .size = sizeof o, .kernel = k->name, .kt = kts[i % KTS], .mc = mcs[i / KTS % MCS]};
+        sm_plan *plan;
+        sm_csr back;
+        assert_int_equal(sm_plan_create(&p.w, &o, &plan), SM_OK);
+        check_info(plan, &p.w, &o);
+        assert_int_equal(sm_plan_unpack(plan, &back), SM_OK);
+        if (!same(&back, &p.w)) fail_msg("%s kt=%zu mc=%zu: not the same", k->name, o.kt, o.mc);
+        sm_csr_free(&back);
+        sm_plan_free(plan);
+    }
+    free_problem(&p);
+}
+
+static void expect_right(size_t m, size_t k, size_t n, int (*keep)(size_t r, size_t c),
+                         double budget_s) {
+    for (int token = 0; token < 2; token++) {
+        problem p;
+        sm_plan *plan;
+        make_problem(m, k, n, token, keep, &p);
+        const sm_plan_options o = {.size = sizeof o,
+                                   .n = n,
+                                   .layout = token ? SM_TOKEN_MAJOR : SM_FEATURE_MAJOR,
+                                   .budget_s = budget_s};
+        assert_int_equal(sm_plan_create(&p.w, &o, &plan), SM_OK);
+        run_plan(plan, &p);
+        const double error = error_of(&p);
+        if (!(error <= 1.0)) fail_msg("m=%zu k=%zu n=%zu token=%d: %g", m, k, n, token, error);
+        sm_plan_free(plan);
+        free_problem(&p);
+    }
+}
+
+static void test_adversarial_shapes(void **state) {
+    (void)state;
+    int (*const patterns[])(size_t, size_t) = {half, none, every, one_row, one_column};
+    for (size_t i = 0; i < 5; i++) {
+        for (size_t n = 1; n <= 16; n++) expect_right(9, 11, n, patterns[i], 0.002);
+        expect_right(1, 70, 33, patterns[i], 0.002);
+        expect_right(70, 1, 33, patterns[i], 0.002);
+        expect_right(1, 1, 1, patterns[i], 0.002);
+        expect_right(130, 300, 65, patterns[i], -1);
+    }
+}
+
+static void test_defaults_and_nothing_to_do(void **state) {
+    (void)state;
+    problem p;
+    sm_plan *plan;
+    make_problem(20, 30, 40, 0, half, &p);
+    assert_int_equal(sm_plan_create(&p.w, NULL, &plan), SM_OK);
+    run_plan(plan, &p);
+    assert_true(error_of(&p) <= 1.0);
+    float before[20 * 40];
+    memcpy(before, p.y, sizeof before);
+    p.args.n = 0;
+    void *workspace = sm_alloc(sm_plan_workspace(plan, 0), 1);
+    sm_plan_run(plan, &p.args, workspace);
+    assert_memory_equal(p.y, before, sizeof before);
+    sm_free(workspace);
+    sm_plan_free(plan);
+    sm_plan_free(NULL);
+    free_problem(&p);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_is_refused),
+        cmocka_unit_test(test_a_level_this_machine_lacks),
+        cmocka_unit_test(test_unpack_is_exact),
+        cmocka_unit_test(test_adversarial_shapes),
+        cmocka_unit_test(test_defaults_and_nothing_to_do),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

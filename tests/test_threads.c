@@ -1,0 +1,115 @@
+/* Threads: the same bits for every number of them, own or the caller's, and plans that are shared.
+ */
+#include "plan_problem.h"
+#include <pthread.h>
+
+enum { M = 70, K = 90, N = 150 };
+
+static int third(size_t r, size_t c) {
+    return (r * 31 + c * 17) % 3 == 0;
+}
+
+/* The caller's own way to run tasks: backwards, on this thread. */
+static void backwards(void *pool, size_t tasks, void (*task)(void *arg, size_t i), void *arg) {
+    ++*(int *)pool;
+    while (tasks-- > 0) task(arg, tasks);
+}
+
+static sm_plan *make_plan(const problem *p, const char *kernel, size_t threads,
+                          sm_parallel_for *parallel_for, void *pool) {
+    const sm_plan_options o = {.size = sizeof o,
+                               .n = N,
+                               .threads = threads,
+                               .kernel = kernel,
+                               .kt = 32,
+                               .mc = 16,
+                               .parallel_for = parallel_for,
+                               .pool = pool};
+    sm_plan *plan;
+    assert_int_equal(sm_plan_create(&p->w, &o, &plan), SM_OK);
+    return plan;
+}
+
+static void test_the_same_bits_for_every_number_of_threads(void **state) {
+    (void)state;
+    static const size_t counts[] = {2, 3, 5, 40};
+    float *one = sm_alloc(M * N, sizeof *one);
+    for (size_t i = 0; i < sm_kernel_count() * 2; i++) {
+        const sm_kernel *k = sm_kernel_at(i / 2);
+        if (!(sm_isa_mask() >> k->level & 1)) continue;
+        problem p;
+        make_problem(M, K, N, i & 1, third, &p);
+        sm_plan *plan = make_plan(&p, k->name, 1, NULL, NULL);
+        run_plan(plan, &p);
+        sm_plan_free(plan);
+        assert_true(error_of(&p) <= 1.0);
+        memcpy(one, p.y, M * N * sizeof *one);
+        for (size_t c = 0; c < 5; c++) {
+            int calls = 0;
+            plan = c < 4 ? make_plan(&p, k->name, counts[c], NULL, NULL)
+                         : make_plan(&p, k->name, 4, backwards, &calls);
+            run_plan(plan, &p);
+            sm_plan_free(plan);
+            assert_int_equal(calls, c == 4);
+            assert_memory_equal(p.y, one, M * N * sizeof *one);
+        }
+        free_problem(&p);
+    }
+    sm_free(one);
+}
+
+typedef struct caller {
+    const sm_plan *plan;
+    problem p;
+} caller;
+
+static void *call_often(void *arg) {
+    caller *c = arg;
+    void *workspace = sm_alloc(sm_plan_workspace(c->plan, N), 1);
+    for (int i = 0; i < 20 && workspace; i++) sm_plan_run(c->plan, &c->p.args, workspace);
+    sm_free(workspace);
+    return workspace;
+}
+
+static void test_two_callers_share_a_plan(void **state) {
+    (void)state;
+    for (size_t threads = 1; threads <= 3; threads += 2) {
+        caller c[2];
+        pthread_t t[2];
+        for (size_t i = 0; i < 2; i++) make_problem(M, K, N, (int)i, third, &c[i].p);
+        sm_plan *plan = make_plan(&c[0].p, NULL, threads, NULL, NULL);
+        for (size_t i = 0; i < 2; i++) {
+            c[i].plan = plan;
+            assert_int_equal(pthread_create(&t[i], NULL, call_often, &c[i]), 0);
+        }
+        for (size_t i = 0; i < 2; i++) {
+            void *workspace;
+            pthread_join(t[i], &workspace);
+            assert_non_null(workspace);
+            assert_true(error_of(&c[i].p) <= 1.0);
+            free_problem(&c[i].p);
+        }
+        sm_plan_free(plan);
+    }
+}
+
+static void test_pools_come_and_go(void **state) {
+    (void)state;
+    problem p;
+    make_problem(8, 8, N, 0, third, &p);
+    for (int i = 0; i < 50; i++) {
+        sm_plan *plan = make_plan(&p, "spmm_csr_f32_scalar_row_1x8", 3, NULL, NULL);
+        if (i & 1) run_plan(plan, &p);
+        sm_plan_free(plan);
+    }
+    free_problem(&p);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_same_bits_for_every_number_of_threads),
+        cmocka_unit_test(test_two_callers_share_a_plan),
+        cmocka_unit_test(test_pools_come_and_go),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
