@@ -140,6 +140,25 @@ static sm_status take_operands(search *s) {
     return SM_OK;
 }
 
+/* Best candidate of a kind (dense or not), NULL when none was timed. */
+static candidate *best_of(search *s, int dense) {
+    candidate *best = NULL;
+    for (size_t i = 0; i < s->count; i++) {
+        candidate *c = &s->c[i];
+        if (c->dense == dense && c->best_s > 0 && (!best || c->best_s < best->best_s)) best = c;
+    }
+    return best;
+}
+
+/* A candidate that was never timed, or is a quarter slower than the best of its kind, leaves, and
+ * its packed slice with it: all of them together would be larger than most layers. */
+static void leave_if_slow(search *s, candidate *c) {
+    const candidate *best = best_of(s, c->dense);
+    if (c->best_s > 0 && c->best_s <= 1.25 * best->best_s) return;
+    c->out = 1;
+    sm_packed_free(&c->packed);
+}
+
 static double time_once(search *s, candidate *c) {
     const size_t nr = c->kernel->nr;
     const size_t strips = sm_min_size(c->strips, SAMPLE_STRIPS);
@@ -167,28 +186,16 @@ static sm_status turn(search *s, double deadline) {
         }
         const double t = time_once(s, c);
         if (c->best_s == 0 || t < c->best_s) c->best_s = t;
+        leave_if_slow(s, c);
     }
     return SM_OK;
 }
 
-/* Best candidate of a kind (dense or not), NULL when none was timed. */
-static candidate *best_of(search *s, int dense) {
-    candidate *best = NULL;
-    for (size_t i = 0; i < s->count; i++) {
-        candidate *c = &s->c[i];
-        if (c->dense == dense && c->best_s > 0 && (!best || c->best_s < best->best_s)) best = c;
-    }
-    return best;
-}
-
-/* Candidates a quarter slower than the best of their kind, or never timed, leave. */
 static size_t thin_out(search *s) {
     size_t left = 0;
     for (size_t i = 0; i < s->count; i++) {
-        candidate *c = &s->c[i];
-        const candidate *best = best_of(s, c->dense);
-        c->out |= c->best_s == 0 || c->best_s > 1.25 * best->best_s;
-        left += !c->out;
+        if (!s->c[i].out) leave_if_slow(s, &s->c[i]);
+        left += !s->c[i].out;
     }
     return left;
 }

@@ -44,7 +44,7 @@ static inline size_t sm_min_size(size_t a, size_t b) {
     return a < b ? a : b;
 }
 static inline size_t sm_ceil_div(size_t a, size_t b) {
-    return (a + b - 1) / b;
+    return a / b + (a % b != 0); /* a may be SIZE_MAX: a caller's "no limit" */
 }
 
 /* Rows of row block b. */
