@@ -161,6 +161,8 @@ test_fuzz() {
 }
 
 build_and_test debug
+# The memory test measures what users run.
+build release sparsemark_cli || fail "build of release"
 test_python
 if [ $fast -eq 0 ]; then
     build_and_test asan
