@@ -9,18 +9,27 @@ import unittest
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PROGRAM = os.path.abspath(os.environ.get("SPARSEMARK_RELEASE",
                                          os.path.join(ROOT, "build", "release", "sparsemark")))
-KERNEL = "spmm_csr_f32_scalar_row_1x8"  # runs on every machine
+# The first that runs here. The panels are what plans choose, and the tighter limit: CSR packs as much
+# as the matrix that it is packed from.
+KERNELS = "spmm_panel_f32_avx2_bucket_4x24", "spmm_csr_f32_scalar_row_1x8"
 M, K, N = 4096, 4096, 64
 MIB = 1 << 20
 
 
-def peak_and_packed(sparsity, folder):
+def usable_kernel():
+    rows = json.loads(subprocess.run([PROGRAM, "list", "kernels", "--json"], check=True,
+                                     stdout=subprocess.PIPE).stdout)
+    usable = {row["name"] for row in rows if row["usable"]}
+    return next(name for name in KERNELS if name in usable)
+
+
+def peak_and_packed(kernel, sparsity, folder):
     """Bytes at the peak of a run, and of the packed weights as its record says."""
     layers, records = os.path.join(folder, "layers"), os.path.join(folder, "records.jsonl")
     with open(layers, "w", encoding="utf-8") as file:
         file.write(f"square {M} {K} {N}\n")
     command = [PROGRAM, "run", "--layers", layers, "--n", str(N), "--sparsity", str(sparsity),
-               "--peers", "none", "--kernels", KERNEL, "--budget", "1s", "--out", records]
+               "--peers", "none", "--kernels", kernel, "--budget", "1s", "--out", records]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
@@ -28,7 +37,7 @@ def peak_and_packed(sparsity, folder):
         raise AssertionError(f"{' '.join(command)}: exit code {child.returncode}")
     with open(records, encoding="utf-8") as file:
         cells = [json.loads(line) for line in file][1:]
-    packed = next(cell["bytes_weights"] for cell in cells if cell["kernel"] == KERNEL)
+    packed = next(cell["bytes_weights"] for cell in cells if cell["kernel"] == kernel)
     return usage.ru_maxrss * 1024, packed
 
 
@@ -36,10 +45,11 @@ def peak_and_packed(sparsity, folder):
                      f"{PROGRAM} does not exist: build it, or set SPARSEMARK_RELEASE")
 class Memory(unittest.TestCase):
     def check(self, sparsity):
+        kernel = usable_kernel()
         with tempfile.TemporaryDirectory() as folder:
-            peak, packed = peak_and_packed(sparsity, folder)
+            peak, packed = peak_and_packed(kernel, sparsity, folder)
         limit = 4 * (M * K + K * N + M * N) + 2 * packed + 64 * MIB
-        print(f"peak at {sparsity:.0%}: {peak / MIB:.0f} MiB of {limit / MIB:.0f} MiB")
+        print(f"{kernel}: peak at {sparsity:.0%}: {peak / MIB:.0f} MiB of {limit / MIB:.0f} MiB")
         self.assertLessEqual(peak, limit)
 
     def test_half(self):
