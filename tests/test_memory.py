@@ -9,7 +9,7 @@ import unittest
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PROGRAM = os.path.abspath(os.environ.get("SPARSEMARK_RELEASE",
                                          os.path.join(ROOT, "build", "release", "sparsemark")))
-# The first that runs here. The panels are what plans choose, and the tighter limit: CSR packs as much
+# The first that runs here. Panels are what plans choose, and the tighter limit: CSR packs as much
 # as the matrix that it is packed from.
 KERNELS = "spmm_panel_f32_avx2_bucket_4x24", "spmm_csr_f32_scalar_row_1x8"
 M, K, N = 4096, 4096, 64

@@ -80,13 +80,14 @@ static sm_status add_own(group *g) {
     }
     sm_plan_options options = plan_options(g);
     const uint32_t dense = sm_axes_format_mask("dense");
-    /* Not every level has a dense kernel: any may then be the control. */
     options.isa_mask = sm_axes_masks(o->isa, o->isa_count);
     options.format_mask = sm_axes_masks(o->format, o->format_count) | dense;
     if (!sm_axes_any_kernel(options.isa_mask, options.format_mask))
         options.isa_mask = sm_isa_mask();
     SM_TRY(ask_plan(g, &options));
-    if (!sm_axes_any_kernel(options.isa_mask, dense)) options.isa_mask = sm_isa_mask();
+    /* The control is the best dense of the machine, whatever level the sparse kernels are held to:
+     * the peers do not hold back either. */
+    options.isa_mask = sm_isa_mask();
     options.format_mask = dense;
     return add_plan(g, &options);
 }
