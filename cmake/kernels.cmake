@@ -19,7 +19,7 @@ add_library(sparsemark STATIC ${library_sources})
 find_package(Threads REQUIRED)
 target_link_libraries(sparsemark PUBLIC Threads::Threads m)
 target_include_directories(sparsemark PUBLIC ${kernels_dir}/include PRIVATE ${kernels_dir})
-target_compile_definitions(sparsemark PRIVATE _GNU_SOURCE)
+target_compile_definitions(sparsemark PRIVATE _GNU_SOURCE SM_VERSION="${PROJECT_VERSION}")
 sparsemark_warnings(sparsemark)
 # The oracle must round as written.
 set_source_files_properties(${kernels_dir}/reference/spmm.c PROPERTIES
@@ -44,6 +44,7 @@ function(add_kernel_object target symbol op format isa variant mr nr)
 endfunction()
 
 file(STRINGS ${kernels_dir}/kernels.inc kernel_lines REGEX "^SM_KERNEL\\(")
+set(kernel_objects "")
 set(SPARSEMARK_EMULATED_KERNELS "")
 foreach(line IN LISTS kernel_lines)
   string(REGEX REPLACE "^SM_KERNEL" "" line "${line}")
@@ -59,7 +60,7 @@ foreach(line IN LISTS kernel_lines)
   set(name ${op}_${format}_${dtype}_${isa}_${variant}_${mr}x${nr})
   add_kernel_object(${name} sm_${name} ${op} ${format} ${isa} ${variant} ${mr} ${nr}
                     ${isa_${isa}_flags})
-  target_sources(sparsemark PRIVATE $<TARGET_OBJECTS:${name}>)
+  list(APPEND kernel_objects $<TARGET_OBJECTS:${name}>)
   if(isa STREQUAL "avx512" AND SPARSEMARK_SIMDE)
     add_kernel_object(emulated_${name} sm_emulated_${name} ${op} ${format} ${isa} ${variant}
                       ${mr} ${nr} -O2 -mavx2 -mfma -DSM_EMULATE -Wno-psabi)
@@ -67,3 +68,21 @@ foreach(line IN LISTS kernel_lines)
     list(APPEND SPARSEMARK_EMULATED_KERNELS emulated_${name})
   endif()
 endforeach()
+target_sources(sparsemark PRIVATE ${kernel_objects})
+
+# The same objects as a shared library that exports the public headers' functions and nothing else.
+# Its number is SM_ABI.
+file(STRINGS ${kernels_dir}/include/sparsemark/version.h abi REGEX "^#define SM_ABI [0-9]+$")
+string(REGEX REPLACE "^#define SM_ABI " "" abi "${abi}")
+set(exports ${kernels_dir}/sparsemark.map)
+add_library(sparsemark_shared SHARED $<TARGET_OBJECTS:sparsemark> ${kernel_objects})
+target_link_libraries(sparsemark_shared PUBLIC Threads::Threads m)
+target_link_options(sparsemark_shared PRIVATE "LINKER:--version-script=${exports}"
+                    LINKER:-Bsymbolic)
+if(NOT SPARSEMARK_SANITIZE) # their runtime comes with the program
+  target_link_options(sparsemark_shared PRIVATE LINKER:-z,defs)
+endif()
+set_target_properties(sparsemark_shared PROPERTIES OUTPUT_NAME sparsemark SOVERSION ${abi}
+                      VERSION ${PROJECT_VERSION} LINKER_LANGUAGE C LINK_DEPENDS ${exports}
+                      LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+target_include_directories(sparsemark_shared PUBLIC ${kernels_dir}/include)

@@ -67,5 +67,15 @@ while read -r object; do
 done < <(find "$build" -path '*/sparsemark.dir/*' -name '*.o')
 [ $library -gt 0 ] || report "no object of the library below $build"
 
+# The shared library exports what the public headers declare, and nothing else. Callback types and
+# inline functions are not symbols.
+declared=$(cat "$root"/kernels/include/sparsemark/*.h | sed 's/\/\*.*\*\///' |
+    grep -oE '^[a-z][a-z_0-9 ]*[ *](sm_[a-z_0-9]+)\(' | grep -v '^typedef' |
+    grep -oE 'sm_[a-z_0-9]+\($' | tr -d '(' | sort -u)
+shared=$build/libsparsemark.so
+exported=$(nm -D --defined-only "$shared" | awk '$2 == "T" {sub(/@.*/, "", $3); print $3}' | sort -u)
+difference=$(diff <(echo "$declared") <(echo "$exported") | grep '^[<>]' | tr '\n' ' ' || true)
+if [ -n "$difference" ]; then report "$shared: declared (<) and exported (>) differ: $difference"; fi
+
 if [ $code -eq 0 ]; then echo "check_objects: $kernels kernels, $library other objects: fine"; fi
 exit $code
