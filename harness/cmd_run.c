@@ -27,7 +27,7 @@ static const char usage[] =
     "How:\n"
     "  --precision P        relative half-width of the speedup's 95 % interval (2%)\n"
     "  --budget T           time for all, 90s, 5m, 1h (no limit)\n"
-    "  --cache warm         cache state\n"
+    "  --cache LIST         warm (default), cold-weights: W comes from memory at every call\n"
     "  --seed N             weights and activations (1)\n"
     "  --out FILE           append records to FILE (JSON lines), benchmark.json beside it\n"
     "  --resume             continue the run that FILE holds\n"
@@ -107,7 +107,7 @@ static sm_status set_option(sm_run_options *o, int option, char *value) {
     case OPT_THREADS:
         return sm_axis_threads(o, value);
     case OPT_CACHE:
-        return sm_axis_cache(value);
+        return sm_axis_cache(o, value);
     case OPT_PEERS:
         return sm_axis_peers(o, value);
     case OPT_PRECISION:
@@ -137,11 +137,12 @@ static sm_status set_option(sm_run_options *o, int option, char *value) {
     return SM_OK;
 }
 
-/* --quick fixes layers, sparsities and N; what is left to choose is how they are run. */
+/* --quick fixes the points; what is left to choose is how they are run. */
 static sm_status check_combination(sm_run_options *o) {
-    if (o->quick && (o->sources.count || o->sparsity_count || o->n_count || o->n_native))
-        return sm_fail(SM_E_ARG, "--quick has its own layers, sparsities and N: expected none of "
-                                 "--layers, --input, --sparsity, --n beside it");
+    if (o->quick && (o->sources.count || o->sparsity_count || o->n_count || o->n_native ||
+                     o->layout_count || o->threads_count || o->cold_count))
+        return sm_fail(SM_E_ARG, "--quick has its own points: expected none of --layers, --input, "
+                                 "--sparsity, --n, --layout, --threads, --cache beside it");
     const char *slash = o->out ? strrchr(o->out, '/') : NULL;
     if (o->out && strcmp(slash ? slash + 1 : o->out, "benchmark.json") == 0)
         return sm_fail(SM_E_ARG,

@@ -44,6 +44,11 @@ static sm_status complete(const sm_plan_options *given, sm_plan_options *o) {
     return SM_OK;
 }
 
+/* Rows are only cut for threads where strips do not divide evenly among them. */
+static size_t row_parts(const sm_plan_options *o, const sm_kernel *kernel) {
+    return sm_ceil_div(o->n, kernel->nr) % o->threads == 0 ? 1 : o->threads;
+}
+
 sm_status sm_plan_create(const sm_csr *w, const sm_plan_options *options, sm_plan **out) {
     *out = NULL;
     sm_plan_options o;
@@ -54,7 +59,8 @@ sm_status sm_plan_create(const sm_csr *w, const sm_plan_options *options, sm_pla
     if (!p) return sm_fail(SM_E_NOMEM, "no memory for a plan");
     *p = (sm_plan){.parallel_for = o.parallel_for, .pool = o.pool};
     const double start = sm_seconds();
-    sm_status status = sm_pack(w, choice.kernel, choice.kt, choice.mc, &p->packed);
+    sm_status status =
+        sm_pack(w, choice.kernel, choice.kt, choice.mc, row_parts(&o, choice.kernel), &p->packed);
     p->info = (sm_plan_info){.kernel = choice.kernel,
                              .rows = w->rows,
                              .cols = w->cols,
@@ -71,7 +77,7 @@ sm_status sm_plan_create(const sm_csr *w, const sm_plan_options *options, sm_pla
                              .sparse_s = choice.sparse_s,
                              .candidates = choice.candidates};
     if (status == SM_OK && o.threads > 1 && !o.parallel_for) {
-        status = sm_pool_create(o.threads - 1, &p->own_pool);
+        status = sm_pool_create(o.threads - 1, o.cpus, &p->own_pool);
         p->parallel_for = sm_pool_run;
         p->pool = p->own_pool;
     }

@@ -11,7 +11,7 @@ import os
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-SCHEMA = 1
+SCHEMA = 2
 SAME_SPARSITY = 0.002
 CONDITIONS = ("provenance", "pattern", "dtype", "layout", "threads", "cache")
 TAINT_BITS = {1: "migrated", 2: "switched out", 4: "steal", 8: "slow probe"}

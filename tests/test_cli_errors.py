@@ -81,7 +81,10 @@ class Usage(ProgramTest):
         for value in "x", "", ",", "openmp":
             self.run_refused("--peers", value)
         self.run_refused("--pattern", "nm:2:4", parts=["--pattern", "nm:2:4", "unstructured"])
-        self.run_refused("--cache", "cold", parts=["--cache", "cold", "warm"])
+        for value in "cold", "", "warm,hot":
+            self.run_refused("--cache", value, parts=["--cache", "warm", "cold-weights"])
+        for option, value in ("--layout", "token"), ("--threads", "1"), ("--cache", "cold-weights"):
+            self.refused("run", "--quick", option, value, parts=["--quick", option])
 
     def test_levels(self):
         for value in "x", "", ",", "AVX2", "auto,all":

@@ -17,7 +17,7 @@ import report  # noqa: E402
 import report_charts  # noqa: E402
 import report_data  # noqa: E402
 
-RUN = {"type": "run", "schema": 1, "run_id": "r1",
+RUN = {"type": "run", "schema": 2, "run_id": "r1",
        "cpu": {"brand": "Test CPU <8 & more>", "vendor": "X"},
        "build": {"commit": "abc123", "dirty": True, "compiler": "gcc 12"},
        "options": {"points": ["a|s=0.5"], "isa": ["auto"], "precision": 0.02},
@@ -35,7 +35,7 @@ def fields():
 
 def cell(layer="a", sparsity=0.5, speedup=2.0, **values):
     """A group of one cell: panel on AVX2 with a +-4 % interval."""
-    made = {"type": "cell", "schema": 1, "run_id": "r1"}
+    made = {"type": "cell", "schema": 2, "run_id": "r1"}
     made.update({name: DEFAULTS[kind] for kind, name in fields()})
     made.update(layer=layer, sparsity=sparsity, speedup_dense=speedup, group_cells=1, m=512, k=256,
                 n=512, format="panel", isa="avx2", kernel="spmm_panel", op="spmm", threads=1,
@@ -128,7 +128,7 @@ class Pictures(Report):
                   cell(sparsity=0.9))
 
     def test_a_bare_card(self):
-        page = self.draw({"type": "run", "schema": 1, "run_id": "r1"}, cell())
+        page = self.draw({"type": "run", "schema": 2, "run_id": "r1"}, cell())
         self.assertIn("an unnamed CPU", page)
 
     def test_layer_names_cannot_end_the_script(self):
@@ -194,7 +194,7 @@ class Refusals(Report):
                 ("{", (":2", "not JSON")),
                 ("\x00", (":2", "not JSON")),
                 ("[]", (":2", "not a record")),
-                (json.dumps(cell(schema=2)), (":2", "schema 2")),
+                (json.dumps(cell(schema=3)), (":2", "schema 3")),
                 (json.dumps(cell(run_id="r9")), ("run r9",)),
                 (json.dumps(cell(m="wide")), ("field m", "int")),
                 (json.dumps({k: v for k, v in cell().items() if k != "kernel"}),

@@ -27,7 +27,13 @@ void sm_machine_picture(FILE *out);
 /* Calls say(arg, text) for every condition that matters for timing; returns how many. */
 size_t sm_machine_warnings(void (*say)(void *arg, const char *text), void *arg);
 
-/* Pins the calling thread to core i (one PU a core before SMT siblings); 0 when done. */
+/* The operating system's number of the CPU for thread i (one PU a core before SMT siblings), or -1
+ */
+int sm_machine_cpu(size_t i);
+
+/* Pins the calling thread to that CPU, or gives it back all that the process started with; 0 when
+ * done. */
 int sm_machine_pin(size_t i);
+int sm_machine_unpin(void);
 
 #endif

@@ -80,7 +80,7 @@ static int pu_of(hwloc_obj_t core, size_t rank) {
     return pu;
 }
 
-int sm_machine_pin(size_t i) {
+int sm_machine_cpu(size_t i) {
     if (!is_read()) return -1;
     for (size_t rank = 0, found = 1; found; rank++) {
         found = 0;
@@ -88,16 +88,24 @@ int sm_machine_pin(size_t i) {
             const int pu = pu_of(core_at(c), rank);
             if (pu < 0) continue;
             found = 1;
-            if (i-- > 0) continue;
-            hwloc_bitmap_t set = hwloc_bitmap_alloc();
-            if (set == NULL) return -1;
-            (void)hwloc_bitmap_only(set, (unsigned)pu);
-            const int status = hwloc_set_cpubind(topology, set, HWLOC_CPUBIND_THREAD);
-            hwloc_bitmap_free(set);
-            return status;
+            if (i-- == 0) return pu;
         }
     }
     return -1;
+}
+
+int sm_machine_pin(size_t i) {
+    const int cpu = sm_machine_cpu(i);
+    hwloc_bitmap_t set = cpu < 0 ? NULL : hwloc_bitmap_alloc();
+    if (set == NULL) return -1;
+    (void)hwloc_bitmap_only(set, (unsigned)cpu);
+    const int status = hwloc_set_cpubind(topology, set, HWLOC_CPUBIND_THREAD);
+    hwloc_bitmap_free(set);
+    return status;
+}
+
+int sm_machine_unpin(void) {
+    return is_read() ? hwloc_set_cpubind(topology, allowed, HWLOC_CPUBIND_THREAD) : -1;
 }
 
 static void describe(FILE *out, hwloc_obj_t object) {

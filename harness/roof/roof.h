@@ -31,4 +31,7 @@ const char *sm_roof_memory_name(size_t memory);
 /* The "roof" object of a run (results/README.md) and of `sparsemark roof --json`; new reference. */
 json_t *sm_roof_json(const sm_roof *roof);
 
+/* A few microseconds of work that fills the issue slots of a core. */
+void sm_roof_probe(void);
+
 #endif

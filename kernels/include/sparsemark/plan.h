@@ -49,6 +49,8 @@ typedef struct sm_plan_options {
     double budget_s;      /* seconds to spend on timing candidates; 0 = 0.05; < 0 = do not time */
     sm_parallel_for *parallel_for; /* NULL: the plan owns threads - 1 threads of its own */
     void *pool;
+    const int *cpus; /* threads - 1 CPU numbers that the plan's own threads are pinned to, or NULL;
+                        the calling thread stays where it is. Read by sm_plan_create() only */
 } sm_plan_options;
 
 typedef struct sm_bytes {
