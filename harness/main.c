@@ -13,6 +13,7 @@ static const struct command {
 } commands[] = {
     {"info", cmd_info, "this machine: CPU, caches, instruction-set levels, peers, warnings"},
     {"list", cmd_list, "kernels, layers, patterns, formats and peers there are"},
+    {"roof", cmd_roof, "what this machine can do at best: multiply-adds, bytes a second"},
     {"check", cmd_check, "run every kernel against the oracle"},
     {"run", cmd_run, "measure sparse against dense"},
     {"breakeven", cmd_breakeven, "from which sparsity sparse wins, out of a result file"},

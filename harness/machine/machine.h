@@ -12,12 +12,17 @@
  * levels usable, peers with version and core type, environment variables that steer them. */
 json_t *sm_machine_card(void);
 
+/* What names machine and build alone: "slug", "utc", "build", "cpu" of the card. Looks for no peer,
+ * so that no thread of one is started. */
+json_t *sm_machine_identity(void);
+
 /* A short name fit for a folder, from the CPU's identity: "amd-f25m17-avx512-2c". */
 void sm_machine_slug(char *buf, size_t size);
 
-/* Data cache sizes in bytes (0 = unknown), cores and hardware threads this process may use. */
+/* Data cache sizes in bytes (0 = unknown), how many of each there are, cores and hardware threads:
+ * those that this process may use. */
 typedef struct sm_machine_sizes {
-    size_t l1d, l2, l3, cores, threads;
+    size_t l1d, l2, l3, l1d_count, l2_count, l3_count, cores, threads;
 } sm_machine_sizes;
 void sm_machine_get_sizes(sm_machine_sizes *out);
 

@@ -42,6 +42,15 @@ static hwloc_obj_t core_at(unsigned i) {
     return hwloc_get_obj_by_type(topology, core_type(), i);
 }
 
+/* Cores or caches that this process may use. */
+static size_t count_usable(hwloc_obj_type_t type) {
+    size_t count = 0;
+    hwloc_obj_t object;
+    for (unsigned i = 0; (object = hwloc_get_obj_by_type(topology, type, i)) != NULL; i++)
+        count += (size_t)hwloc_bitmap_intersects(object->cpuset, allowed);
+    return count;
+}
+
 static size_t cache_bytes(hwloc_obj_type_t type) {
     const hwloc_obj_t cache = hwloc_get_obj_by_type(topology, type, 0);
     return cache != NULL ? (size_t)cache->attr->cache.size : 0;
@@ -53,9 +62,11 @@ void sm_machine_get_sizes(sm_machine_sizes *out) {
     out->l1d = cache_bytes(HWLOC_OBJ_L1CACHE);
     out->l2 = cache_bytes(HWLOC_OBJ_L2CACHE);
     out->l3 = cache_bytes(HWLOC_OBJ_L3CACHE);
+    out->l1d_count = count_usable(HWLOC_OBJ_L1CACHE);
+    out->l2_count = count_usable(HWLOC_OBJ_L2CACHE);
+    out->l3_count = count_usable(HWLOC_OBJ_L3CACHE);
     out->threads = (size_t)hwloc_bitmap_weight(allowed);
-    for (unsigned i = 0; core_at(i) != NULL; i++)
-        out->cores += (size_t)hwloc_bitmap_intersects(core_at(i)->cpuset, allowed);
+    out->cores = count_usable(core_type());
 }
 
 void machine_totals(size_t *cores, size_t *threads) {
