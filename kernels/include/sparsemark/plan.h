@@ -35,7 +35,9 @@ typedef struct sm_args {
 typedef void sm_parallel_for(void *pool, size_t tasks, void (*task)(void *arg, size_t i),
                              void *arg);
 
-/* Zeroed fields mean "choose"; set size to sizeof(sm_plan_options). */
+/* Zeroed fields mean "choose"; set size to sizeof(sm_plan_options). size is the struct's version:
+ * later versions only add fields at the end. A smaller size, of an older header, leaves the fields
+ * that it lacks zero; a larger one is taken when its further bytes are zero, else SM_E_ARG. */
 typedef struct sm_plan_options {
     size_t size;
     size_t n;             /* N to choose for; 0 = 128 */
