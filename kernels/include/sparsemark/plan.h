@@ -11,6 +11,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 typedef enum sm_layout {
     SM_FEATURE_MAJOR, /* X[K,N], Y[M,N]: N is contiguous (NCHW convolutions) */
@@ -92,6 +93,7 @@ void sm_plan_pack_x(const sm_plan *plan, const sm_args *args, void *workspace);
 /* Gives back the matrix that was packed, exactly. */
 sm_status sm_plan_unpack(const sm_plan *plan, sm_csr *out);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif
