@@ -247,7 +247,8 @@ class Headers(unittest.TestCase):
 
     def test_structs_and_numbers(self):
         expected = {"SM_ABI": sparsemark.ABI, "SM_OK": 0}
-        expected.update((f"SM_{name.upper()}_MAJOR", i) for i, name in enumerate(sparsemark.LAYOUTS))
+        for i, name in enumerate(sparsemark.LAYOUTS):
+            expected[f"SM_{name.upper()}_MAJOR"] = i
         for name in ("E_ARG", "E_NOMEM", "E_IO", "E_FORMAT", "E_ISA", "E_LIMIT"):
             expected[f"SM_{name}"] = getattr(sparsemark, name)
         for struct in sparsemark.STRUCTS:

@@ -1,4 +1,4 @@
-"""scripts/independent.py: does it time the right products and judge rightly? No timing is tested."""
+"""scripts/independent.py: the right products are timed and rightly judged. No timing is tested."""
 
 import contextlib
 import io
