@@ -64,7 +64,7 @@ class Records(ProgramTest):
     def check_table(self, text, cells):
         head, *rows = text.splitlines()
         self.assertIn("speedup [95 % interval]", head)
-        self.assertEqual([re.split(r" +", row)[4] for row in rows],
+        self.assertEqual([re.split(r" +", row)[5] for row in rows],
                          [cell["kernel"] for cell in cells])
 
     def check_benchmark_json(self, cells):

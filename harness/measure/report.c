@@ -19,9 +19,9 @@ const char *sm_time_text(double ns, char *buf, size_t size) {
 }
 
 void sm_report_header(void) {
-    printf("%-26s %6s %6s %-7s %-38s %10s %10s %22s %8s %6s %7s %9s  %s\n", "layer", "sparse", "N",
-           "layout", "kernel", "dense", "time", "speedup [95 % interval]", "GF/s nnz", "GB/s",
-           "bytes", "err/bound", "marks");
+    printf("%-26s %-12s %6s %6s %-7s %-38s %10s %10s %22s %8s %6s %7s %9s  %s\n", "layer",
+           "pattern", "sparse", "N", "layout", "kernel", "dense", "time", "speedup [95 % interval]",
+           "GF/s nnz", "GB/s", "bytes", "err/bound", "marks");
 }
 
 /* Long names keep their end: that is where they differ. */
@@ -40,9 +40,10 @@ void sm_report_group(const sm_cell *cells, size_t count) {
             snprintf(speedup, sizeof speedup, "%.2f [%.2f, %.2f]", c->speedup_dense,
                      c->speedup_ci_low, c->speedup_ci_high);
         const double of_dense = (double)c->bytes_weights / (double)c->bytes_dense_weights;
-        printf("%-26s %5.1f%% %6lld %-7s %-38s %10s %10s %22s %8.1f %6.1f %6.1f%% %9.2g  %s\n",
-               tail(c->layer, 26), 100 * c->sparsity, (long long)c->n, c->layout, c->kernel,
-               sm_time_text(c->dense_time_ns_median, dense, sizeof dense),
+        printf("%-26s %-12s %5.1f%% %6lld %-7s %-38s %10s %10s %22s %8.1f %6.1f %6.1f%% %9.2g  "
+               "%s\n",
+               tail(c->layer, 26), c->pattern, 100 * c->sparsity, (long long)c->n, c->layout,
+               c->kernel, sm_time_text(c->dense_time_ns_median, dense, sizeof dense),
                sm_time_text(c->time_ns_median, time, sizeof time), speedup, c->gflops_nnz,
                c->gbytes_s, 100 * of_dense, c->err_bound_ratio, c->taints);
     }

@@ -39,8 +39,8 @@ sm_status sm_prune_block(float *w, size_t rows, size_t cols, size_t r, size_t c,
 /* Whole rows by their L2 norm, same rule. SM_E_NOMEM. */
 sm_status sm_prune_rows(float *w, size_t rows, size_t cols, double sparsity);
 
-/* Of every m weights of a row, counted from column 0, the n largest stay, ties to the lower index; a
- * last group of r < m keeps min(r, n). v neighbouring rows share the decision, by the sum of |w|
+/* Of every m weights of a row, counted from column 0, the n largest stay, ties to the lower index;
+ * a last group of r < m keeps min(r, n). v neighbouring rows share the decision, by the sum of |w|
  * over them; the last rows may be fewer. 1 <= n <= m <= 16, v >= 1. */
 void sm_prune_nm(float *w, size_t rows, size_t cols, size_t n, size_t m, size_t v);
 

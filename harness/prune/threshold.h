@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The bits of |v|, which order like its value. A NaN counts as larger than infinity: it is kept, for
- * sm_csr_from_dense() to refuse. */
+/* The bits of |v|, which order like its value. A NaN counts as larger than infinity: it is kept,
+ * for sm_csr_from_dense() to refuse. */
 static inline uint32_t sm_magnitude_bits(float v) {
     uint32_t bits;
     memcpy(&bits, &v, sizeof bits);
