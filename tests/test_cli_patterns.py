@@ -19,7 +19,7 @@ class Patterns(ProgramTest):
         self.out = self.path("r.jsonl")
 
     def command(self, patterns, *arguments):
-        return ["run", "--layers", self.layers, "--peers", "none", "--budget", "2s", "--n", "8",
+        return ["run", "--layers", self.layers, "--peers", "none", "--budget", "1s", "--n", "8",
                 "--pattern", ",".join(patterns), "--out", self.out, *arguments]
 
     def cells(self, patterns, *arguments):
@@ -58,8 +58,8 @@ class Patterns(ProgramTest):
         self.assertIn(found["odd", "block:16x16"], {a + b for a in (256, 16, 1) for b in (256, 16)})
 
     def test_every_kernel_is_right_on_every_pattern(self):
-        cells = self.cells(["block:4x4", "nm:1:16", "nm:2:4@4", "rows"], "--sparsity", "0.8",
-                           "--kernels", "all")
+        self.layers = self.put("odd.txt", "odd 33 65 7\n")
+        cells = self.cells(["block:4x4", "nm:1:16", "rows"], "--sparsity", "0.8", "--kernels", "all")
         self.assertLessEqual(max(c["err_bound_ratio"] for c in cells), 1)
         self.assertGreaterEqual(len({c["format"] for c in cells}), 3)
 

@@ -122,8 +122,7 @@ static void lies_are_refused(void **state) {
                                          "block:1x2147483649",
                                          "block:18446744073709551617x1",
                                          "block:1e1x1",
-                                         "block:4\xc3\x97"
-                                         "4",
+                                         "block:4\303\2274",
                                          "block:1x99999999999999999999999999"};
     static const char *const nm[] = {"nm:",       "nm:2",       "nm:2:",
                                      "nm::4",     "nm:0:4",     "nm:4:2",
