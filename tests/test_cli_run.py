@@ -75,7 +75,7 @@ class Records(ProgramTest):
         self.assertIn(f"{len(cells)} rows; {100 * share:.1f} % of the samples were disturbed", summary)
         self.assertEqual("BUSY" in text, share > 0.2)
         self.assertIn("speedup [95 % interval]", head)
-        self.assertEqual([re.split(r" +", row)[4] for row in rows],
+        self.assertEqual([re.split(r" +", row)[5] for row in rows],
                          [cell["kernel"] for cell in cells])
 
     def check_benchmark_json(self, cells):

@@ -248,9 +248,15 @@ sm_status sm_axis_peers(sm_run_options *o, const char *text) {
     return SM_OK;
 }
 
-sm_status sm_axis_pattern(const char *text) {
-    if (strcmp(text, "unstructured") == 0) return SM_OK;
-    return sm_fail(SM_E_ARG, "--pattern '%s': expected unstructured", text);
+sm_status sm_axis_pattern(sm_run_options *o, const char *text) {
+    char word[WORD];
+    for (o->pattern_count = 0; text;) {
+        text = next_word(text, word);
+        if (o->pattern_count == MAX_AXIS)
+            return sm_fail(SM_E_ARG, "--pattern: expected at most %d names", MAX_AXIS);
+        SM_TRY(sm_pattern_parse(word, &o->pattern[o->pattern_count++]));
+    }
+    return SM_OK;
 }
 
 sm_status sm_axis_cache(sm_run_options *o, const char *text) {
@@ -334,6 +340,7 @@ uint32_t sm_axes_masks(const sm_choice_set *sets, size_t count) {
 }
 
 sm_status sm_axes_complete(sm_run_options *o) {
+    if (o->pattern_count == 0) SM_TRY(sm_axis_pattern(o, "unstructured"));
     if (o->sparsity_count == 0) SM_TRY(sm_axis_sparsity(o, "0:0.9:0.1,0.95"));
     if (o->n_count == 0 && !o->n_native) SM_TRY(sm_axis_n(o, "128"));
     if (o->layout_count == 0) SM_TRY(sm_axis_layout(o, "feature"));

@@ -19,7 +19,7 @@ static void identity(const group *g, const sm_candidate *c, sm_cell *cell) {
     cell->kernel = copy(c->name);
     cell->peer = copy(c->peer);
     cell->op = copy(k ? k->op : p->n == 1 ? "spmv" : "spmm");
-    cell->pattern = copy("unstructured");
+    cell->pattern = copy(sm_pattern_name(&p->pattern).s);
     cell->format = copy(c->format);
     cell->dtype = copy("f32");
     cell->isa = copy(k ? k->isa : "");

@@ -215,7 +215,7 @@ static sm_status prepare(group *g) {
     const sm_point *p = g->point;
     const uint64_t seed = g->session->options->seed;
     sm_csr w;
-    SM_TRY(sm_source_matrix(p->source, p->sparsity, seed, &w));
+    SM_TRY(sm_source_matrix(p->source, &p->pattern, p->sparsity, seed, &w));
     return sm_operands_create(&w, p->n, p->layout, seed + 1, &g->operands);
 }
 

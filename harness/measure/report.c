@@ -22,8 +22,8 @@ const char *sm_time_text(double ns, char *buf, size_t size) {
 }
 
 void sm_report_header(void) {
-    printf("%-26s %6s %6s %-7s %-38s %10s %10s %22s %8s %6s %9s %7s %9s %6s  %s\n", "layer",
-           "sparse", "N", "layout", "kernel", "dense", "time", "speedup [95 % interval]",
+    printf("%-26s %-12s %6s %6s %-7s %-38s %10s %10s %22s %8s %6s %9s %7s %9s %6s  %s\n", "layer",
+           "pattern", "sparse", "N", "layout", "kernel", "dense", "time", "speedup [95 % interval]",
            "GF/s nnz", "GB/s", "of roof", "bytes", "err/bound", "quiet", "marks");
 }
 
@@ -50,8 +50,9 @@ static void report_cell(const sm_cell *c) {
         snprintf(quiet, sizeof quiet, "%.0f%%",
                  100.0 * (double)quiet_samples(c) / (double)c->sample_count);
     const double of_dense = (double)c->bytes_weights / (double)c->bytes_dense_weights;
-    printf("%-26s %5.1f%% %6lld %-7s %-38s %10s %10s %22s %8.1f %6.1f %9s %6.1f%% %9.2g %6s  %s\n",
-           tail(c->layer, 26), 100 * c->sparsity, (long long)c->n, c->layout, c->kernel,
+    printf("%-26s %-12s %5.1f%% %6lld %-7s %-38s %10s %10s %22s %8.1f %6.1f %9s %6.1f%% %9.2g %6s  "
+           "%s\n",
+           tail(c->layer, 26), c->pattern, 100 * c->sparsity, (long long)c->n, c->layout, c->kernel,
            sm_time_text(c->dense_time_ns_median, dense, sizeof dense),
            sm_time_text(c->time_ns_median, time, sizeof time), speedup, c->gflops_nnz, c->gbytes_s,
            roof, 100 * of_dense, c->err_bound_ratio, quiet, c->taints);

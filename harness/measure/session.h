@@ -4,6 +4,7 @@
 
 #include "input/input.h"
 #include "measure/watch.h"
+#include "prune/pattern.h"
 #include "records/record.h"
 #include "roof/roof.h"
 #include <sparsemark/plan.h>
@@ -20,6 +21,8 @@ enum { MAX_SETS = 32, MAX_AXIS = 64, MAX_NAMES = 64, MAX_CPUS = 1024 };
 
 typedef struct sm_run_options {
     sm_source_list sources;
+    sm_pattern pattern[MAX_AXIS];
+    size_t pattern_count;
     double sparsity[MAX_AXIS];
     size_t sparsity_count;
     size_t n[MAX_AXIS];
@@ -48,7 +51,8 @@ typedef struct sm_run_options {
 /* One group of cells: everything that is timed together. */
 typedef struct sm_point {
     const sm_source *source;
-    double sparsity; /* NaN where the file fixes it */
+    sm_pattern pattern;
+    double sparsity; /* NaN where the file or the pattern fixes it */
     size_t n, threads;
     sm_layout layout;
     int cold;  /* weights come from memory, not from a cache */
