@@ -5,7 +5,7 @@ import os
 import re
 import unittest
 
-from program import DATA, ProgramTest, cells_of, needs_program, read_records, run
+from program import DATA, ProgramTest, cells_of, needs_program, read_records, run, table
 
 FFN = os.path.join(DATA, "smtx", "ffn.smtx")
 SWEEPING = ["unstructured", "block:4x1", "block:16x16", "block:5x7", "rows"]
@@ -81,7 +81,7 @@ class Patterns(ProgramTest):
 
     def test_the_table_says_the_pattern(self):
         done = self.finish(run(*self.command(["nm:2:4@8"])))
-        head, *rows = done.stdout.splitlines()
+        head, rows, _ = table(done.stdout)
         self.assertIn(" pattern ", head)
         self.assertEqual({row.split()[1] for row in rows}, {"nm:2:4@8"})
 
