@@ -12,6 +12,7 @@ static const struct command {
     const char *what;
 } commands[] = {
     {"info", cmd_info, "this machine: CPU, caches, instruction-set levels, peers, warnings"},
+    {"doctor", cmd_doctor, "what here spoils timings, and how fine a difference shows"},
     {"list", cmd_list, "kernels, layers, patterns, formats and peers there are"},
     {"check", cmd_check, "run every kernel against the oracle"},
     {"run", cmd_run, "measure sparse against dense"},
