@@ -164,8 +164,7 @@ int cmd_doctor(int argc, char **argv) {
     while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
         switch (option) {
         case 't':
-            if (sm_axis_seconds("--time", optarg, &seconds) != SM_OK)
-                return complain_status(SM_E_ARG);
+            if (sm_axis_time("--time", optarg, &seconds) != SM_OK) return complain_status(SM_E_ARG);
             break;
         case 'j':
             json = 1;

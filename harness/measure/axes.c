@@ -271,21 +271,21 @@ sm_status sm_axis_precision(sm_run_options *o, const char *text) {
     return SM_OK;
 }
 
-sm_status sm_axis_seconds(const char *option, const char *text, double *seconds) {
+sm_status sm_axis_time(const char *option, const char *text, double *out) {
     const char *end;
-    SM_TRY(read_number(option, text, 0, 1e6, &end, seconds));
+    SM_TRY(read_number(option, text, 0, 1e6, &end, out));
     const double unit = *end == '\0' || strcmp(end, "s") == 0 ? 1
                         : strcmp(end, "m") == 0               ? 60
                         : strcmp(end, "h") == 0               ? 3600
                                                               : 0;
-    if (unit == 0 || *seconds == 0)
+    if (unit == 0 || *out == 0)
         return sm_fail(SM_E_ARG, "%s '%s': expected a time such as 90s, 5m or 1h", option, text);
-    *seconds *= unit;
+    *out *= unit;
     return SM_OK;
 }
 
 sm_status sm_axis_budget(sm_run_options *o, const char *text) {
-    return sm_axis_seconds("--budget", text, &o->budget_s);
+    return sm_axis_time("--budget", text, &o->budget_s);
 }
 
 sm_status sm_axis_seed(sm_run_options *o, const char *text) {
