@@ -32,7 +32,7 @@ sm_pairs sm_pairs_of(const double *first, const double *second, const int64_t *t
     sm_pairs p = {.count = count};
     for (size_t i = 0; i < count; i++) p.quiet += taint[i] == 0;
     p.noisy = p.quiet < MIN_CLEAN;
-    double low, high, *ratios = calloc(count, sizeof *ratios);
+    double low, high, *ratios = calloc(count + 1, sizeof *ratios);
     if (!ratios) abort(); /* a few kilobytes */
     size_t used = 0;
     for (size_t i = 0; i < count; i++)

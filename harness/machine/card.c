@@ -73,27 +73,28 @@ static json_t *load_json(void) {
 }
 
 json_t *sm_machine_identity(void) {
-    char utc[32] = "", slug[64], cpuset[256];
+    char utc[32] = "", slug[64];
     struct tm now;
     const time_t seconds = time(NULL);
     if (gmtime_r(&seconds, &now) != NULL)
         (void)strftime(utc, sizeof utc, "%Y-%m-%dT%H:%M:%SZ", &now);
     sm_machine_slug(slug, sizeof slug);
-    machine_cpuset(cpuset, sizeof cpuset);
-    return json_pack("{s:s, s:s, s:o?, s:o?, s:o?, s:s}", "slug", slug, "utc", utc, "build",
-                     build_json(), "cpu", cpu_json(), "topology", machine_topology_json(), "cpuset",
-                     cpuset);
+    return json_pack("{s:s, s:s, s:o, s:o}", "slug", slug, "utc", utc, "build", build_json(), "cpu",
+                     cpu_json());
 }
 
 json_t *sm_machine_card(void) {
-    char xcr0[24], governor[128];
+    char xcr0[24], cpuset[256], governor[128];
     sm_cpuid cpuid;
     sm_cpuid_read(&cpuid);
     (void)snprintf(xcr0, sizeof xcr0, "0x%llx", (unsigned long long)cpuid.xcr0);
+    machine_cpuset(cpuset, sizeof cpuset);
     machine_governor("", governor, sizeof governor);
     json_t *card = sm_machine_identity();
     (void)json_object_set_new(card, "cpuid", machine_cpuid_json());
     (void)json_object_set_new(card, "xcr0", cpuid.has_xcr0 ? json_string(xcr0) : json_null());
+    (void)json_object_set_new(card, "topology", machine_topology_json());
+    (void)json_object_set_new(card, "cpuset", json_string(cpuset));
     (void)json_object_set_new(card, "governor", json_string(governor));
     (void)json_object_set_new(card, "load_average", load_json());
     (void)json_object_set_new(card, "levels", levels_json(&cpuid));

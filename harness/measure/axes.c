@@ -271,16 +271,16 @@ sm_status sm_axis_precision(sm_run_options *o, const char *text) {
     return SM_OK;
 }
 
-sm_status sm_axis_time(const char *option, const char *text, double *out) {
+sm_status sm_axis_time(const char *option, const char *text, double *seconds) {
     const char *end;
-    SM_TRY(read_number(option, text, 0, 1e6, &end, out));
+    SM_TRY(read_number(option, text, 0, 1e6, &end, seconds));
     const double unit = *end == '\0' || strcmp(end, "s") == 0 ? 1
                         : strcmp(end, "m") == 0               ? 60
                         : strcmp(end, "h") == 0               ? 3600
                                                               : 0;
-    if (unit == 0 || *out == 0)
+    if (unit == 0 || *seconds == 0)
         return sm_fail(SM_E_ARG, "%s '%s': expected a time such as 90s, 5m or 1h", option, text);
-    *out *= unit;
+    *seconds *= unit;
     return SM_OK;
 }
 

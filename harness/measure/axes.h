@@ -20,8 +20,8 @@ sm_status sm_axis_precision(sm_run_options *o, const char *text); /* 1% or 0.01 
 sm_status sm_axis_budget(sm_run_options *o, const char *text);    /* 90, 90s, 5m, 1h */
 sm_status sm_axis_seed(sm_run_options *o, const char *text);
 
-/* The same for options of other commands: 90, 90s, 5m, 1h. */
-sm_status sm_axis_time(const char *option, const char *text, double *out);
+/* A time as --budget takes it, for any option; above 0. */
+sm_status sm_axis_time(const char *option, const char *text, double *seconds);
 
 /* Without --isa: what SPARSEMARK_ISA says, else all usable levels. */
 sm_status sm_axes_isa_default(sm_run_options *o);
