@@ -2,8 +2,7 @@
 
 The rules are those of `sparsemark breakeven`: of several kernels of a format and ISA the fastest of
 a group counts, duplicates are averaged geometrically, log(speedup) is linear between neighbours,
-and no curve or mean mixes runs, provenances or conditions. Cells whose speedup is not what it claims
-are drawn, but no mean uses them.
+and no curve or mean mixes runs, provenances or conditions.
 """
 
 import json

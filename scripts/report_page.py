@@ -30,19 +30,19 @@ same rounds: the median over rounds of the paired ratio, from samples that nothi
 Above the line at 1× sparse is faster. The <b>band</b> is the interval of that median.</p>
 <p><b>Break-even</b> is the sparsity from which on sparse wins at every higher sparsity measured.
 <i>never</i> means: not even at the highest one measured. <i>≤</i> means: already at the lowest.</p>
-<p><b>Marked</b> cells (hollow points, <span class="mark">*</span>) are shown, but do not lean on
-them: <code>!precision</code> the interval is wider than asked for; <code>noisy</code> fewer than
-five undisturbed samples, so that all were used; <code>weak-baseline</code> the best dense kernel
-stayed far below what this CPU can do, so the speedup flatters; <code>not-cold</code> faster than the
-memory that the weights should have come from. The last two are in no mean. Cells marked
+<p><b>Marked</b> cells (hollow points, <span class="mark">*</span>) are shown and used, but do not
+lean on them: <code>!precision</code> the interval is wider than asked for; <code>noisy</code> fewer
+than five undisturbed samples, so that all were used; <code>weak-baseline</code> the best dense
+kernel stayed far below what this CPU can do, so the speedup flatters; <code>not-cold</code> faster
+than the memory that the weights should have come from. The last two are in no mean. Cells marked
 <code>wrong</code> are left out altogether.</p>
+<p><b>Bytes</b> are modelled from the format: weights, activations and output, each moved once. Time
+that shrinks with the bytes says that memory is the limit; time that lags behind says that work on
+the nonzeros is.</p>
 <p>The <b>roofline</b> sets work on nonzeros a second against work a byte moved. The slopes are what
 each memory delivers, the flat line is what the multiply-add units do; both were measured in the same
 run. A point far below every roof that its bytes allow is limited by something else: instructions on
 indices, latency, or the width of the register tile.</p>
-<p><b>Bytes</b> are modelled from the format: weights, activations and output, each moved once. Time
-that shrinks with the bytes says that memory is the limit; time that lags behind says that work on
-the nonzeros is.</p>
 <p>A <b>geometric mean</b> covers layers of one provenance and one set of conditions only, and
 stands beside its worst layer. Weights that were pruned here from random numbers have evenly spread
 nonzeros, which is kinder than what training leaves: quote the provenance with the number, and the

@@ -12,8 +12,8 @@
  * levels usable, peers with version and core type, environment variables that steer them. */
 json_t *sm_machine_card(void);
 
-/* Of the card only what says which machine and which build this is: slug, UTC, build, CPU,
- * topology, cpuset. Probes no peer. */
+/* What names machine and build alone: "slug", "utc", "build", "cpu" of the card. Looks for no peer,
+ * so that no thread of one is started. */
 json_t *sm_machine_identity(void);
 
 /* A short name fit for a folder, from the CPU's identity: "amd-f25m17-avx512-2c". */
