@@ -16,6 +16,7 @@ enum {
 
 /* Subcommands: argv[0] is the subcommand's name, the return value the exit code. */
 int cmd_info(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_roof(int argc, char **argv);
 int cmd_check(int argc, char **argv);

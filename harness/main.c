@@ -12,6 +12,7 @@ static const struct command {
     const char *what;
 } commands[] = {
     {"info", cmd_info, "this machine: CPU, caches, instruction-set levels, peers, warnings"},
+    {"doctor", cmd_doctor, "what here spoils timings, and how fine a difference shows"},
     {"list", cmd_list, "kernels, layers, patterns, formats and peers there are"},
     {"roof", cmd_roof, "what this machine can do at best: multiply-adds, bytes a second"},
     {"check", cmd_check, "run every kernel against the oracle"},

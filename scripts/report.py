@@ -15,6 +15,8 @@ from report_charts import breakeven_chart, bytes_chart, explorer_chart, speedup_
 from report_charts import FACETS, ROWS  # noqa: E402
 from report_data import CONDITIONS, ReportError, breakeven, curves_of, means_of  # noqa: E402
 from report_data import read_runs  # noqa: E402
+from report_limits import roofline_chart, saved_chart  # noqa: E402
+from report_noise import noise_chart  # noqa: E402
 from report_page import conditions_text, cpu_name, page, varying  # noqa: E402
 
 
@@ -88,6 +90,14 @@ def charts_of(run, curves, prefix):
     return [chart for chart in charts if chart[2]]
 
 
+def limit_charts(run, curves, prefix):
+    """The pictures of what limits the kernels: over all conditions, which have facets."""
+    cpu = cpu_name(run.card)
+    charts = [(f"{prefix}saved", "Bytes saved against time saved", saved_chart(curves, cpu)),
+              (f"{prefix}roofline", "Roofline", roofline_chart(run, cpu))]
+    return [chart for chart in charts if chart[2]]
+
+
 def render(vl_convert, charts, out):
     for name, _, spec in charts:
         svg = vl_convert.vegalite_to_svg(spec)
@@ -109,14 +119,16 @@ def report(source, out):
     sections = []
     for i, run in enumerate(runs):
         curves = curves_of(run)
-        charts = charts_of(run, curves, f"run{i + 1}-" if len(runs) > 1 else "")
-        render(vl_convert, charts, out)
+        prefix = f"run{i + 1}-" if len(runs) > 1 else ""
+        charts = charts_of(run, curves, prefix) + limit_charts(run, curves, prefix)
+        noise = noise_chart(run, cpu_name(run.card))
+        render(vl_convert, charts + ([(f"{prefix}noise", "", noise)] if noise else []), out)
         shown = [(title, spec) for _, title, spec in charts]
         layers = {(c.layer, c.conditions) for c in curves}
         if len(layers) > min(FACETS, ROWS):
             explorer = explorer_chart(curves)
             shown += [("Any layer", explorer)] if explorer else []
-        sections.append((run, curves, means_of(curves), shown))
+        sections.append((run, curves, means_of(curves), shown, noise))
     path = os.path.join(out, "report.html")
     write(path, page(sections, vl_convert.javascript_bundle()).encode())
     return path

@@ -3,6 +3,8 @@
 import math
 import re
 
+from report_data import outside_means
+
 # Okabe and Ito's palette, told apart with every common colour vision deficiency.
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8c6d31"]
 DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3]]
@@ -299,7 +301,8 @@ def bytes_rows(curves):
         if curve.series != "best":
             continue
         for p in curve.points:
-            values = (p.bytes_share, p.moved_share, 1 / p.speedup if p.speedup else None)
+            timed = p.speedup and not outside_means(p.marks)
+            values = (p.bytes_share, p.moved_share, 1 / p.speedup if timed else None)
             key = (curve.n, round(100 * p.sparsity))
             for measure, value in zip(MEASURES, values):
                 if value and math.isfinite(value):

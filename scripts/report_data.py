@@ -13,10 +13,11 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
-SCHEMA = 2
+SCHEMAS = (1, 2)
 SAME_SPARSITY = 0.002
 CONDITIONS = ("provenance", "pattern", "dtype", "layout", "threads", "cache")
-TAINT_BITS = {1: "migrated", 2: "switched out", 4: "steal", 8: "slow probe"}
+# Shown, but in no mean: what the speedup is over, or what the kernel did, is not what it claims.
+OUTSIDE_MEANS = ("weak-baseline", "not-cold")
 TEXT, INTEGER, REAL, LIST = (str,), (int,), (int, float, type(None)), (list,)
 # The fields that the report uses, and what they must be.
 NEEDED = {
@@ -97,6 +98,18 @@ class Curve:
         return sorted({mark for point in self.points for mark in point.marks})
 
 
+def outside_means(marks):
+    return not set(marks).isdisjoint(OUTSIDE_MEANS)
+
+
+def left_out(run):
+    """mark -> how many sparse cells are in no mean because of it."""
+    cells = [cell for cell in run.cells if is_sparse(cell)]
+    counts = {mark: sum(mark in cell["taints"] for cell in cells)
+              for mark in ("wrong", *OUTSIDE_MEANS)}
+    return {mark: count for mark, count in counts.items() if count}
+
+
 def _lines(path):
     try:
         with open(path, "rb") as file:
@@ -115,8 +128,9 @@ def _parse(path, number, line):
         raise ReportError(f"{where}: not JSON: {error}") from None
     if not isinstance(record, dict) or record.get("type") not in ("run", "cell"):
         raise ReportError(f"{where}: not a record: expected an object of type run or cell")
-    if record.get("schema") != SCHEMA:
-        raise ReportError(f"{where}: schema {record.get('schema')}: expected {SCHEMA}")
+    if record.get("schema") not in SCHEMAS:
+        expected = " or ".join(map(str, SCHEMAS))
+        raise ReportError(f"{where}: schema {record.get('schema')}: expected {expected}")
     if not isinstance(record.get("run_id"), str):
         raise ReportError(f"{where}: an object without run_id: expected a string")
     if record["type"] == "cell":
@@ -150,6 +164,11 @@ def read_runs(path):
     if not found:
         raise ReportError(f"{path}: expected at least one complete group of cells, found none")
     return found
+
+
+def numeric(value):
+    """Whether an optional field of a record holds a number."""
+    return type(value) in (int, float) and math.isfinite(value)
 
 
 def _ratio(a, b):
@@ -203,6 +222,11 @@ def is_sparse(cell):
     return cell["format"] != "dense" and cell["sparsity"] is not None
 
 
+def _rank(cell):
+    """What counts first of the kernels of a format and ISA: those that means may use."""
+    return not outside_means(cell["taints"]), cell["speedup_dense"] or 0
+
+
 def curves_of(run):
     """All curves of a run in the order of the file, each layer's best before its series."""
     fastest = defaultdict(dict)  # curve key -> group -> cell
@@ -213,7 +237,7 @@ def curves_of(run):
                  cell["k"])
         for series in [_series(cell)] + ([] if cell["peer"] else ["best"]):
             held = fastest[where + (series,)].get(cell["_group"])
-            if held is None or (cell["speedup_dense"] or 0) > (held["speedup_dense"] or 0):
+            if held is None or _rank(cell) > _rank(held):
                 fastest[where + (series,)][cell["_group"]] = cell
     curves, measured = [], {}
     for (conditions, n, layer, m, k, series), cells in fastest.items():
@@ -296,7 +320,7 @@ def means_of(curves):
                 if c.series == "best" and (c.conditions, c.n) == (curve.conditions, curve.n)):
             continue
         for point in curve.points:
-            if point.speedup:
+            if point.speedup and not outside_means(point.marks):
                 key = (curve.conditions, curve.n, curve.series, round(100 * point.sparsity))
                 buckets[key].append((point, curve))
     rows = []
@@ -308,19 +332,3 @@ def means_of(curves):
                      "worst_layer": worst[1].layer, "points": len(found),
                      "marked": sum(bool(p.marks) for p, _ in found)})
     return rows
-
-
-def noise_of(run):
-    """Shares of samples by taint bit, and how many cells carry which mark."""
-    samples = tainted = 0
-    bits = dict.fromkeys(TAINT_BITS.values(), 0)
-    marks = defaultdict(int)
-    for cell in run.cells:
-        samples += cell["sample_count"]
-        for word in cell["sample_taints"]:
-            tainted += word != 0
-            for bit, name in TAINT_BITS.items():
-                bits[name] += bool(word & bit)
-        for mark in cell["taints"]:
-            marks[mark] += 1
-    return {"samples": samples, "tainted": tainted, "bits": bits, "marks": dict(marks)}

@@ -3,7 +3,11 @@
 import html
 import json
 
-from report_data import CONDITIONS, breakeven, noise_of
+from report_data import CONDITIONS, breakeven, left_out
+from report_limits import NO_ROOF, roof_points, roofs_of
+from report_noise import disturbed_share, noise_of
+
+BUSY = 0.2
 
 STYLE = """
 body{font:15px/1.45 "Liberation Sans",Arial,Helvetica,sans-serif;color:#222;margin:0 auto;
@@ -32,10 +36,16 @@ as points; bars are their intervals.</p>
 <p><b>Marked</b> cells (hollow points, <span class="mark">*</span>) are shown and used, but do not
 lean on them: <code>!precision</code> the interval is wider than asked for; <code>noisy</code> fewer
 than five undisturbed samples, so that all were used; <code>weak-baseline</code> the best dense
-kernel stayed far below what this CPU can do, so the speedup flatters. Cells marked <code>wrong</code> are left out.</p>
+kernel stayed far below what this CPU can do, so the speedup flatters; <code>not-cold</code> faster
+than the memory that the weights should have come from. The last two are in no mean. Cells marked
+<code>wrong</code> are left out altogether.</p>
 <p><b>Bytes</b> are modelled from the format: weights, activations and output, each moved once. Time
 that shrinks with the bytes says that memory is the limit; time that lags behind says that work on
 the nonzeros is.</p>
+<p>The <b>roofline</b> sets work on nonzeros a second against work a byte moved. The slopes are what
+each memory delivers, the flat line is what the multiply-add units do; both were measured in the same
+run. A point far below every roof that its bytes allow is limited by something else: instructions on
+indices, latency, or the width of the register tile.</p>
 <p>A <b>geometric mean</b> covers layers of one provenance and one set of conditions only, and
 stands beside its worst layer. Weights that were pruned here from random numbers have evenly spread
 nonzeros, which is kinder than what training leaves: quote the provenance with the number, and the
@@ -149,7 +159,7 @@ def _conditions_table(all_conditions, head, rows, numeric):
 
 def means_table(means):
     if not means:
-        return "<p>No cell has a speedup.</p>"
+        return "<p>No cell has a speedup that a mean may use.</p>"
     rows = [[m["n"], _e(m["series"]), f"{m['percent']} %", _times(m["geomean"]),
              _times(m["worst"]), _e(m["worst_layer"]), m["points"],
              f'<span class="mark">{m["marked"]}</span>' if m["marked"] else 0] for m in means]
@@ -198,21 +208,33 @@ def breakeven_table(curves):
                              numeric=(2, 4, 5, 7, 8, 9, 10))
 
 
+def left_out_sentence(run):
+    counts = left_out(run)
+    text = ", ".join(f"{count} marked <code>{_e(mark)}</code>" for mark, count in counts.items())
+    return f"<p>Sparse cells left out of these means: {text or 'none'}.</p>"
+
+
+def busy_warning(run):
+    share = disturbed_share(run)
+    if share <= BUSY:
+        return ""
+    return (f'<div class="warn"><b>The machine was busy:</b> {100 * share:.0f} % of the samples were '
+            "disturbed. They are left out of the estimates where five others remain, but measure "
+            "again on a quiet machine before you lean on this run.</div>")
+
+
 def noise_section(run):
     noise = noise_of(run)
     cells = len(run.cells)
     share = noise["tainted"] / noise["samples"] if noise["samples"] else 0
-    imprecise = noise["marks"].get("!precision", 0)
     rows = [[_e(name), count, f"{100 * count / max(noise['samples'], 1):.1f} %"]
             for name, count in noise["bits"].items()]
     marks = [[f'<span class="mark">{_e(mark)}</span>', count, f"{100 * count / cells:.1f} %"]
              for mark, count in sorted(noise["marks"].items())]
-    return (f"<p>{noise['samples']} samples in {cells} cells; {100 * share:.1f} % tainted: left "
-            f"out of the estimates where five others remain; {imprecise} cells miss the precision "
-            "asked for (<code>!precision</code>).</p>"
+    return (f"<p>{noise['samples']} samples in {cells} cells; {100 * share:.1f} % disturbed: left "
+            "out of the estimates where five others remain.</p>"
             + table(["samples disturbed by", "samples", "share"], rows, numeric=(1, 2))
-            + (("<br>" + table(["cells marked", "cells", "share"], marks, numeric=(1, 2)))
-               if marks else ""))
+            + "<br>" + table(["cells marked", "cells", "share"], marks, numeric=(1, 2)))
 
 
 def _json_for_script(value):
@@ -220,21 +242,32 @@ def _json_for_script(value):
 
 
 def page(sections, bundle):
-    """sections: (run, curves, means, [(title, spec)]) a run; bundle: Vega's JavaScript."""
+    """sections: (run, curves, means, [(title, spec)], noise spec) a run; bundle: Vega's JavaScript."""
     parts, specs = [], []
-    for run, curves, means, charts in sections:
+
+    def add(spec):
+        parts.append(f'<div class="chart" id="chart{len(specs)}"></div>')
+        specs.append(spec)
+
+    for run, curves, means, charts, noise in sections:
         parts.append(f"<h1>Sparse against dense on {_e(cpu_name(run.card))}</h1>"
-                     f"<p class=small>{len(run.cells)} cells, run {_e(run.card['run_id'])}</p>")
+                     f"<p class=small>{len(run.cells)} cells, run {_e(run.card['run_id'])}</p>"
+                     + busy_warning(run))
         parts.append(f"<h2>The machine and the run</h2>{machine_card(run.card)}<h2>Charts</h2>")
-        if not means:
+        if not any(p.speedup for curve in curves for p in curve.points):
             parts.append('<div class="warn">No dense kernel was timed beside the sparse ones: '
                          "there is no speedup to show.</div>")
         for title, spec in charts:
-            parts.append(f'<h3>{_e(title)}</h3><div class="chart" id="chart{len(specs)}"></div>')
-            specs.append(spec)
-        parts.append(f"<h2>Geometric means over layers</h2>{means_table(means)}")
+            parts.append(f"<h3>{_e(title)}</h3>")
+            add(spec)
+        if not roof_points(run, roofs_of(run)):
+            parts.append(f"<p>Roofline: {NO_ROOF}.</p>")
+        parts.append(f"<h2>Geometric means over layers</h2>{left_out_sentence(run)}"
+                     f"{means_table(means)}")
         parts.append(f"<h2>Break-even of every layer</h2>{breakeven_table(curves)}")
         parts.append(f"<h2>Noise</h2>{noise_section(run)}")
+        if noise:
+            add(noise)
     parts.append(f"<h2>How to read this</h2>{READING}")
     bundle = bundle.replace("</script", r"<\/script")
     title = _e(f"sparsemark: {cpu_name(sections[0][0].card)}")

@@ -68,7 +68,7 @@ static void append_warning(void *arg, const char *text) {
 
 static json_t *load_json(void) {
     double load[3];
-    if (machine_load(load) != 0) return json_null();
+    if (machine_load("", load) != 0) return json_null();
     return json_pack("[f, f, f]", load[0], load[1], load[2]);
 }
 
@@ -89,7 +89,7 @@ json_t *sm_machine_card(void) {
     sm_cpuid_read(&cpuid);
     (void)snprintf(xcr0, sizeof xcr0, "0x%llx", (unsigned long long)cpuid.xcr0);
     machine_cpuset(cpuset, sizeof cpuset);
-    machine_governor(governor, sizeof governor);
+    machine_governor("", governor, sizeof governor);
     json_t *card = sm_machine_identity();
     (void)json_object_set_new(card, "cpuid", machine_cpuid_json());
     (void)json_object_set_new(card, "xcr0", cpuid.has_xcr0 ? json_string(xcr0) : json_null());

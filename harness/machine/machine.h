@@ -29,7 +29,41 @@ void sm_machine_get_sizes(sm_machine_sizes *out);
 /* lstopo-like text picture of packages, caches, cores and PUs. */
 void sm_machine_picture(FILE *out);
 
-/* Calls say(arg, text) for every condition that matters for timing; returns how many. */
+typedef enum sm_verdict { SM_VERDICT_OK, SM_VERDICT_NOTE, SM_VERDICT_BAD } sm_verdict;
+const char *sm_verdict_name(sm_verdict verdict); /* "ok", "note", "bad" */
+
+/* A condition that matters for timing, in words. */
+typedef struct sm_finding {
+    const char *name; /* "frequency governor" */
+    char value[128];  /* "powersave" */
+    sm_verdict verdict;
+    const char *effect; /* what it does to timings; "" where it is fine */
+    const char *advice; /* what to do about it; "" where it is fine */
+    int warns;          /* worth a warning in every run: not only where processes are compared */
+} sm_finding;
+
+enum { SM_MAX_FINDINGS = 32 };
+typedef struct sm_findings {
+    sm_finding items[SM_MAX_FINDINGS];
+    size_t count;
+} sm_findings;
+json_t *sm_findings_json(const sm_findings *findings); /* an array; new reference */
+
+/* Fills in everything but name and warns; where the verdict is ok, effect and advice are dropped.
+ */
+void sm_finding_say(sm_finding *f, sm_verdict verdict, const char *effect, const char *advice,
+                    const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* Looks at every condition of this machine, fine or not. Reads only. */
+void sm_machine_findings(sm_findings *out);
+
+/* Time of all hardware threads since boot, in seconds; 0 when read. root is "" for this machine. */
+typedef struct sm_cpu_time {
+    double busy, stolen, total; /* stolen: wanted, but given to somebody else by the hypervisor */
+} sm_cpu_time;
+int sm_machine_cpu_time(const char *root, sm_cpu_time *out);
+
+/* Calls say(arg, text) for every condition that spoils a run; returns how many. */
 size_t sm_machine_warnings(void (*say)(void *arg, const char *text), void *arg);
 
 /* The operating system's number of the CPU for thread i (one PU a core before SMT siblings), or -1

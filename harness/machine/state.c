@@ -3,8 +3,8 @@
 #include <glob.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int machine_first_line(const char *path, char *buf, size_t size) {
     buf[0] = 0;
@@ -16,10 +16,13 @@ int machine_first_line(const char *path, char *buf, size_t size) {
     return status;
 }
 
-void machine_governor(char *buf, size_t size) {
+void machine_governor(const char *root, char *buf, size_t size) {
     glob_t found = {0};
+    char pattern[PATH_MAX];
     buf[0] = 0;
-    if (glob("/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor", 0, NULL, &found) == 0) {
+    (void)snprintf(pattern, sizeof pattern,
+                   "%s/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor", root);
+    if (glob(pattern, 0, NULL, &found) == 0) {
         for (size_t i = 0; i < found.gl_pathc; i++) {
             char line[64];
             const size_t used = strlen(buf);
@@ -32,8 +35,28 @@ void machine_governor(char *buf, size_t size) {
     if (buf[0] == 0) (void)snprintf(buf, size, "not exposed");
 }
 
-int machine_load(double load[3]) {
-    return getloadavg(load, 3) == 3 ? 0 : -1;
+int machine_load(const char *root, double load[3]) {
+    char path[PATH_MAX], line[128];
+    (void)snprintf(path, sizeof path, "%s/proc/loadavg", root);
+    if (machine_first_line(path, line, sizeof line) != 0) return -1;
+    return sscanf(line, "%lf %lf %lf", &load[0], &load[1], &load[2]) == 3 ? 0 : -1;
+}
+
+int sm_machine_cpu_time(const char *root, sm_cpu_time *out) {
+    enum { IDLE = 3, IO_WAIT = 4, STEAL = 7, KINDS = 8 };
+    char path[PATH_MAX], line[256];
+    unsigned long long t[KINDS];
+    *out = (sm_cpu_time){0};
+    (void)snprintf(path, sizeof path, "%s/proc/stat", root);
+    if (machine_first_line(path, line, sizeof line) != 0 ||
+        sscanf(line, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &t[0], &t[1], &t[2], &t[3],
+               &t[4], &t[5], &t[6], &t[7]) != KINDS)
+        return -1;
+    const double tick_s = 1.0 / (double)sysconf(_SC_CLK_TCK);
+    for (size_t i = 0; i < KINDS; i++) out->total += (double)t[i] * tick_s;
+    out->stolen = (double)t[STEAL] * tick_s;
+    out->busy = out->total - out->stolen - (double)(t[IDLE] + t[IO_WAIT]) * tick_s;
+    return 0;
 }
 
 /* Quota in CPUs of one group's folder; 0 for none. */

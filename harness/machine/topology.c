@@ -76,6 +76,10 @@ void machine_totals(size_t *cores, size_t *threads) {
     *threads = (size_t)hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PU);
 }
 
+size_t machine_numa_nodes(void) {
+    return is_read() ? (size_t)hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_NUMANODE) : 0;
+}
+
 void machine_cpuset(char *buf, size_t size) {
     (void)snprintf(buf, size, "unknown");
     if (is_read()) (void)hwloc_bitmap_list_snprintf(buf, size, allowed);
@@ -194,11 +198,10 @@ json_t *machine_topology_json(void) {
     (void)fclose(out);
     size_t cores, threads;
     machine_totals(&cores, &threads);
-    json_t *json = json_pack("{s:i, s:i, s:I, s:I, s:o, s:s}", "packages",
+    json_t *json = json_pack("{s:i, s:I, s:I, s:I, s:o, s:s}", "packages",
                              topology ? hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PACKAGE) : 0,
-                             "numa_nodes",
-                             topology ? hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_NUMANODE) : 0,
-                             "cores", (json_int_t)cores, "threads", (json_int_t)threads, "caches",
+                             "numa_nodes", (json_int_t)machine_numa_nodes(), "cores",
+                             (json_int_t)cores, "threads", (json_int_t)threads, "caches",
                              topology ? caches_json() : json_array(), "picture", text);
     free(text);
     return json;

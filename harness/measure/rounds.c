@@ -5,7 +5,7 @@
 #include "measure/stats.h"
 #include <stdlib.h>
 
-enum { MAX_TIMED = 64, MIN_CLEAN = 5, CHECK_EVERY = 3 };
+enum { MAX_TIMED = 64, CHECK_EVERY = 3 };
 static const double SAMPLE_NS = 4e6;
 
 static void before(void *arg) {
@@ -20,8 +20,8 @@ static void after(void *arg) {
 }
 
 static sm_status reserve(sm_candidate *c) {
-    c->ns = malloc(MAX_ROUNDS * sizeof *c->ns);
-    c->taints = malloc(MAX_ROUNDS * sizeof *c->taints);
+    if (!c->ns) c->ns = malloc(MAX_ROUNDS * sizeof *c->ns);
+    if (!c->taints) c->taints = malloc(MAX_ROUNDS * sizeof *c->taints);
     if (!c->ns || !c->taints) return sm_fail(SM_E_NOMEM, "no memory for samples");
     const double calls = SAMPLE_NS / sm_candidate_glance(c, 2);
     c->iterations = calls < 1 ? 1 : calls > 1e6 ? 1000000 : (int64_t)calls;

@@ -4,17 +4,19 @@
 
 #include "measure/candidate.h"
 
-enum { MIN_ROUNDS = 9, MAX_ROUNDS = 120 };
+/* With fewer untainted samples than MIN_CLEAN all are used. */
+enum { MIN_ROUNDS = 9, MAX_ROUNDS = 120, MIN_CLEAN = 5 };
 
 typedef struct sm_estimate {
     double median, p25, low, high; /* ns, or a ratio */
     size_t used;                   /* samples that the estimate rests on */
-    int noisy;                     /* fewer than five untainted samples: all were used */
+    int noisy;                     /* too few untainted samples: all were used */
 } sm_estimate;
 
 /* Times the candidates in turn, one sample each a round, in an order that changes every round,
  * until each one's ratio to candidates[base] is known to `precision` (relative half-width of its
- * 95 % interval), or `seconds` are over. Returns the number of rounds in *rounds. */
+ * 95 % interval), or `seconds` are over. Returns the number of rounds in *rounds. A further call
+ * replaces the samples. */
 sm_status sm_rounds_run(sm_candidate **candidates, size_t count, size_t base, double precision,
                         double seconds, size_t *rounds);
 
