@@ -161,10 +161,13 @@ static sm_status add_npy(const place *p) {
     SM_TRY(npy_read_header(p->path, &array, type));
     if (!is_named(p, p->stem)) return SM_OK;
     const int reason = reason_against(p, &array);
+    if (reason != REASONS && p->alone)
+        return sm_fail(SM_E_FORMAT,
+                       "%s: expected a weight matrix, got an array %s: rank %zu, type %s", p->path,
+                       reasons[reason], array.rank, type);
     if (reason != REASONS) {
-        snprintf(text, sizeof text, "%s: expected a weight matrix, got an array %s (rank %zu, %s)",
-                 p->path, reasons[reason], array.rank, type);
-        if (p->alone) return sm_fail(SM_E_FORMAT, "%s", text);
+        snprintf(text, sizeof text, "%s: left out, an array %s: rank %zu, type %s", p->path,
+                 reasons[reason], array.rank, type);
         note(p, text);
         return SM_OK;
     }
@@ -202,17 +205,16 @@ static sm_status add_tensors(const place *p, const safetensors *tensors) {
     const size_t added = p->list->count - before;
     size_t sparse = 0;
     for (size_t i = before; i < p->list->count; i++) sparse += p->list->items[i].sparse != 0;
-    char text[512];
+    char text[512], own[80] = "";
+    if (sparse > 0)
+        snprintf(own, sizeof own, "; %zu are at least %.0f %% zero and run once, as they are",
+                 sparse, 100 * SM_SPARSE_FROM);
     if (added == 0)
         snprintf(text, sizeof text, "%s: expected weight matrices, got none", p->path);
     else
-        snprintf(
-            text, sizeof text,
-            "%s: %zu weight matrices, 2-D read as %s, 4-D as %s; %zu are at least %.0f %% zero "
-            "and run once, as they are",
-            p->path, added, array_order_name(o->in_out ? SM_ORDER_IN_OUT : SM_ORDER_OUT_IN),
-            array_order_name(o->hwio ? SM_ORDER_HWIO : SM_ORDER_OIHW), sparse,
-            100 * SM_SPARSE_FROM);
+        snprintf(text, sizeof text, "%s: %zu weight matrices, 2-D read as %s, 4-D as %s%s", p->path,
+                 added, array_order_name(o->in_out ? SM_ORDER_IN_OUT : SM_ORDER_OUT_IN),
+                 array_order_name(o->hwio ? SM_ORDER_HWIO : SM_ORDER_OIHW), own);
     describe_left_out(&left, text, sizeof text);
     if (added == 0 && p->alone) return sm_fail(SM_E_FORMAT, "%s", text);
     note(p, text);
