@@ -5,6 +5,7 @@
 #include "peers/peer.h"
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char usage[] =
@@ -13,7 +14,12 @@ static const char usage[] =
     "What:\n"
     "  --quick              the quick sweep (harness/quick.inc), a few minutes\n"
     "  --layers NAME,...    built-in layers (globs, 'all'), or a file of lines 'name m k n'\n"
-    "  --input PATH         a .smtx file or a folder of them; may be repeated\n"
+    "  --input PATH         a .smtx, .mtx, .npy or .safetensors file, or a folder of them; may be\n"
+    "                       repeated; weights that are 25 % zero run once, as they are\n"
+    "  --tensors GLOB,...   only these matrices of the inputs, by tensor's or file's name\n"
+    "  --weights-order O    of .mtx, .npy, .safetensors: out-in (default) or in-out for 2-D, oihw\n"
+    "                       (default) or hwio for 4-D weights, or one of each: in-out,hwio\n"
+    "  --reprune            prune inputs further that are sparse already\n"
     "  --pattern LIST       unstructured (default), block:RxC, nm:N:M, nm:N:M@V, rows; N:M keeps\n"
     "                       N of M, where TFMOT's m_by_n counts the zeros\n"
     "  --sparsity LIST      S or FIRST:LAST:STEP, comma-separated (0:0.9:0.1,0.95); nm runs once,\n"
@@ -40,6 +46,9 @@ enum { OPT_FIRST = 256 };
 enum {
     OPT_LAYERS = OPT_FIRST,
     OPT_INPUT,
+    OPT_TENSORS,
+    OPT_WEIGHTS_ORDER,
+    OPT_REPRUNE,
     OPT_PATTERN,
     OPT_FORMAT,
     OPT_SPARSITY,
@@ -64,6 +73,9 @@ enum {
 static const struct option long_options[] = {
     {"layers", required_argument, NULL, OPT_LAYERS},
     {"input", required_argument, NULL, OPT_INPUT},
+    {"tensors", required_argument, NULL, OPT_TENSORS},
+    {"weights-order", required_argument, NULL, OPT_WEIGHTS_ORDER},
+    {"reprune", no_argument, NULL, OPT_REPRUNE},
     {"pattern", required_argument, NULL, OPT_PATTERN},
     {"format", required_argument, NULL, OPT_FORMAT},
     {"sparsity", required_argument, NULL, OPT_SPARSITY},
@@ -88,10 +100,13 @@ static const struct option long_options[] = {
 
 static sm_status set_option(sm_run_options *o, int option, char *value) {
     switch (option) {
-    case OPT_LAYERS:
-        return sm_source_add_layers(&o->sources, value);
-    case OPT_INPUT:
-        return sm_source_add_path(&o->sources, value);
+    case OPT_TENSORS:
+        return sm_axis_tensors(o, value);
+    case OPT_WEIGHTS_ORDER:
+        return sm_axis_weights_order(o, value);
+    case OPT_REPRUNE:
+        o->sources.options.reprune = 1;
+        break;
     case OPT_PATTERN:
         return sm_axis_pattern(o, value);
     case OPT_FORMAT:
@@ -139,22 +154,30 @@ static sm_status set_option(sm_run_options *o, int option, char *value) {
     return SM_OK;
 }
 
-/* What a file that is sparse already cannot be asked for. */
-static sm_status check_sparse(const sm_run_options *o, const sm_source *source) {
-    const char *option = o->sparsity_count > 0 ? "--sparsity" : NULL;
-    for (size_t i = 0; i < o->pattern_count; i++)
-        if (o->pattern[i].kind != SM_PATTERN_UNSTRUCTURED) option = "--pattern";
-    if (!option || !source->sparse) return SM_OK;
-    return sm_fail(SM_E_ARG,
-                   "%s: %s is sparse already and keeps its own: expected only dense layers beside "
-                   "it",
-                   option, source->path);
+/* A layer or input that was named; it is looked up when all options that say how are known. */
+typedef struct named_source {
+    int option;
+    const char *value;
+} named_source;
+
+static sm_status add_sources(sm_run_options *o, const named_source *named, size_t count) {
+    const sm_input_options *how = &o->sources.options;
+    size_t inputs = 0;
+    for (size_t i = 0; i < count; i++) {
+        inputs += named[i].option == OPT_INPUT;
+        SM_TRY(named[i].option == OPT_INPUT ? sm_source_add_path(&o->sources, named[i].value)
+                                            : sm_source_add_layers(&o->sources, named[i].value));
+    }
+    if (inputs == 0 && (how->tensors || how->in_out || how->hwio || how->reprune))
+        return sm_fail(SM_E_ARG, "--tensors, --weights-order and --reprune say how files are read: "
+                                 "expected --input beside them");
+    return SM_OK;
 }
 
 /* --quick fixes the points; what is left to choose is how they are run. */
-static sm_status check_combination(sm_run_options *o) {
-    if (o->quick && (o->sources.count || o->pattern_count || o->sparsity_count || o->n_count ||
-                     o->n_native || o->layout_count || o->threads_count || o->cold_count))
+static sm_status check_combination(const sm_run_options *o, size_t named) {
+    if (o->quick && (named || o->pattern_count || o->sparsity_count || o->n_count || o->n_native ||
+                     o->layout_count || o->threads_count || o->cold_count))
         return sm_fail(SM_E_ARG,
                        "--quick has its own points: expected none of --layers, --input, --pattern, "
                        "--sparsity, --n, --layout, --threads, --cache beside it");
@@ -165,41 +188,82 @@ static sm_status check_combination(sm_run_options *o) {
                        "Benchmark's file gets",
                        o->out);
     if (o->resume && !o->out) return sm_fail(SM_E_ARG, "--resume: expected --out FILE as well");
-    if (o->quick) return sm_source_add_layers(&o->sources, "all");
-    if (o->sources.count == 0)
+    if (!o->quick && named == 0)
         return sm_fail(SM_E_ARG, "nothing to measure: expected --layers, --input or --quick");
-    for (size_t i = 0; i < o->sources.count; i++) SM_TRY(check_sparse(o, &o->sources.items[i]));
     return SM_OK;
 }
 
-int cmd_run(int argc, char **argv) {
-    sm_run_options o = {.seed = 1};
+/* What is sparse keeps its sparsity, or with --reprune goes up from it. */
+static sm_status check_sparsity(const sm_run_options *o, int given) {
+    const char *option = given ? "--sparsity" : NULL;
+    for (size_t i = 0; i < o->pattern_count; i++)
+        if (o->pattern[i].kind != SM_PATTERN_UNSTRUCTURED) option = "--pattern";
+    for (size_t i = 0; i < o->sources.count; i++) {
+        const sm_source *s = &o->sources.items[i];
+        const char *colon = s->tensor ? ":" : "", *tensor = s->tensor ? s->tensor : "";
+        if (s->sparse && option)
+            return sm_fail(SM_E_ARG,
+                           "%s: %s%s%s is sparse already and keeps its own: expected only dense "
+                           "layers beside it%s",
+                           option, s->path, colon, tensor, s->pattern ? "" : ", or --reprune");
+        if (s->sparse || s->sparsity < SM_SPARSE_FROM) continue;
+        for (size_t d = 0; d < o->sparsity_count; d++)
+            if (o->sparsity[d] < s->sparsity - 0.002) /* pruning to a share may overshoot it */
+                return sm_fail(SM_E_ARG,
+                               "--reprune: %s%s%s has %.1f %% zeros already: expected --sparsity "
+                               "from there on, got %g",
+                               s->path, colon, tensor, 100 * s->sparsity, o->sparsity[d]);
+    }
+    return SM_OK;
+}
+
+static sm_status complete(sm_run_options *o, const named_source *named, size_t count) {
+    const int sparsity_given = o->sparsity_count > 0;
+    SM_TRY(check_combination(o, count));
+    if (o->quick) SM_TRY(sm_source_add_layers(&o->sources, "all"));
+    SM_TRY(add_sources(o, named, count));
+    SM_TRY(sm_axes_complete(o));
+    return check_sparsity(o, sparsity_given);
+}
+
+/* Returns the exit code, or -1 to go on. */
+static int read_options(int argc, char **argv, sm_run_options *o, named_source *named,
+                        size_t *count) {
     sm_status status = SM_OK;
-    int option, code;
-    if (sm_peer_unset_steering() > 0)
-        fprintf(stderr, "sparsemark: note: ignoring %s, so that peers run at full speed\n",
-                sm_peer_steered());
-    o.peers = SM_PEERS_AUTO;
+    int option;
     opterr = 0;
     optind = 1;
     while (status == SM_OK && (option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
-        if (option == '?' || option == ':') {
-            sm_source_list_free(&o.sources);
-            return complain_option(option, argv);
-        }
+        if (option == '?' || option == ':') return complain_option(option, argv);
         if (option == OPT_HELP) {
-            sm_source_list_free(&o.sources);
             fputs(usage, stdout);
             return finish_stdout(EXIT_CODE_OK);
         }
-        status = set_option(&o, option, optarg);
+        if (option == OPT_LAYERS || option == OPT_INPUT)
+            named[(*count)++] = (named_source){option, optarg};
+        else
+            status = set_option(o, option, optarg);
     }
     if (status == SM_OK && optind < argc)
         status =
             sm_fail(SM_E_ARG, "run: unexpected '%s' (see sparsemark run --help)", argv[optind]);
-    if (status == SM_OK) status = check_combination(&o);
-    if (status == SM_OK) status = sm_axes_complete(&o);
-    code = status == SM_OK ? sm_session_run(&o) : complain_status(status);
+    return status == SM_OK ? -1 : complain_status(status);
+}
+
+int cmd_run(int argc, char **argv) {
+    sm_run_options o = {.peers = SM_PEERS_AUTO, .seed = 1, .sources.options.note = note};
+    size_t count = 0;
+    if (sm_peer_unset_steering() > 0)
+        fprintf(stderr, "sparsemark: note: ignoring %s, so that peers run at full speed\n",
+                sm_peer_steered());
+    named_source *named = calloc((size_t)argc, sizeof *named);
+    if (!named) return complain(EXIT_CODE_USAGE, "run: no memory for its arguments");
+    int code = read_options(argc, argv, &o, named, &count);
+    if (code < 0) {
+        const sm_status status = complete(&o, named, count);
+        code = status == SM_OK ? sm_session_run(&o) : complain_status(status);
+    }
     sm_source_list_free(&o.sources);
+    free(named);
     return code;
 }

@@ -30,6 +30,9 @@ int complain(int code, const char *format, ...) __attribute__((format(printf, 2,
  * SM_E_ISA is 5, everything else 2. */
 int complain_status(sm_status status);
 
+/* Writes "sparsemark: note: <text>\n" to stderr: what is worth knowing and no failure. */
+void note(const char *text);
+
 /* Flushes stdout; a failure (disk full, closed pipe) is complained about and gives code 2. */
 int finish_stdout(int code);
 

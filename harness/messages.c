@@ -7,18 +7,28 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A path may hold a line end; a message is one line. */
+static void print_line(const char *before, char *text) {
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < ' ') *c = '?';
+    /* One call: lines of two processes stay whole. */
+    (void)fprintf(stderr, "sparsemark: %s%s\n", before, text);
+}
+
 int complain(int code, const char *format, ...) {
     char text[1024];
     va_list args;
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    /* A path may hold a line end; a message is one line. */
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < ' ') *c = '?';
-    (void)fprintf(stderr, "sparsemark: %s\n",
-                  text); /* one call: lines of two processes stay whole */
+    print_line("", text);
     return code;
+}
+
+void note(const char *text) {
+    char copy[1024];
+    (void)snprintf(copy, sizeof copy, "%s", text);
+    print_line("note: ", copy);
 }
 
 int complain_status(sm_status status) {

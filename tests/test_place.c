@@ -126,7 +126,8 @@ static void bad_paths_leave_the_list_alone(void **state) {
     assert_message(below("missing"), ": cannot open: No such file or directory");
     write_text("notes.txt", "not a matrix");
     assert_int_equal(sm_source_add_path(&list, folder), SM_E_IO);
-    assert_message(folder, ": expected a .smtx file in it or below, found none");
+    assert_message(
+        folder, ": expected a .smtx, .mtx, .npy or .safetensors file in it or below, found none");
     write_text("a.smtx", small);
     const char *bad = write_text("b.smtx", "3, 0, 0\n");
     assert_int_equal(sm_source_add_path(&list, folder), SM_E_FORMAT);

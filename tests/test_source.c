@@ -214,7 +214,7 @@ static void impossible_matrices_are_refused(void **state) {
     assert_int_equal(sm_source_add_path(&list, path), SM_OK);
     write_text("x.smtx", "2, 5, 2\n0 1 2\n3 0\n");
     assert_int_equal(sm_source_matrix(&list.items[1], &anywhere, 0.0, 1, &csr), SM_E_FORMAT);
-    assert_message(list.items[1].path, ":1: expected 2 x 4 as before, got 2 x 5");
+    assert_message(list.items[1].path, ": expected 2 x 4 as before, got 2 x 5");
     assert_null(csr.row_ptr);
     unlink(list.items[1].path);
     assert_int_equal(sm_source_matrix(&list.items[1], &anywhere, 0.0, 1, &csr), SM_E_IO);

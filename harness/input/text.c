@@ -1,55 +1,31 @@
 /* Files as text, cut into lines, tokens and numbers. */
 #include "input/text.h"
-#include <errno.h>
-#include <fcntl.h>
+#include "input/file.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-static sm_status read_all(const char *path, int fd, char *data, size_t size, size_t *got) {
-    *got = 0;
-    while (*got < size) {
-        const ssize_t n = read(fd, data + *got, size - *got);
-        if (n == 0) break;
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return sm_fail(SM_E_IO, "%s: cannot read: %s", path, strerror(errno));
-        *got += (size_t)n;
-    }
-    return SM_OK;
-}
-
-static sm_status read_open(const char *path, int fd, size_t limit, char **data, size_t *size,
-                           uint64_t *file_size) {
-    struct stat st;
-    if (fstat(fd, &st) != 0) return sm_fail(SM_E_IO, "%s: cannot read: %s", path, strerror(errno));
-    if (S_ISDIR(st.st_mode))
-        return sm_fail(SM_E_IO, "%s: expected a file: %s", path, strerror(EISDIR));
-    if (!S_ISREG(st.st_mode)) return sm_fail(SM_E_IO, "%s: expected a regular file", path);
-    *file_size = (uint64_t)st.st_size;
-    const size_t want = *file_size < limit ? (size_t)*file_size : limit;
-    char *buffer = malloc(want + 1);
-    if (!buffer) return sm_fail(SM_E_NOMEM, "%s: no memory for %zu bytes", path, want);
-    const sm_status status = read_all(path, fd, buffer, want, size);
-    if (status == SM_OK)
-        *data = buffer;
-    else
-        free(buffer);
-    return status;
-}
 
 sm_status text_read(const char *path, size_t limit, char **data, size_t *size,
                     uint64_t *file_size) {
     *data = NULL;
     *size = 0;
     *file_size = 0;
-    /* O_NONBLOCK: opening a named pipe must be refused below, not wait for a writer. */
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0) return sm_fail(SM_E_IO, "%s: cannot open: %s", path, strerror(errno));
-    const sm_status status = read_open(path, fd, limit, data, size, file_size);
-    close(fd);
-    return status;
+    input_file file;
+    SM_TRY(file_open(path, &file));
+    const size_t want = file.stamp.size < limit ? (size_t)file.stamp.size : limit;
+    char *buffer = malloc(want + 1);
+    const sm_status status = buffer
+                                 ? file_read(&file, 0, buffer, want)
+                                 : sm_fail(SM_E_NOMEM, "%s: no memory for %zu bytes", path, want);
+    file_close(&file);
+    if (status != SM_OK) {
+        free(buffer);
+        return status;
+    }
+    *data = buffer;
+    *size = want;
+    *file_size = file.stamp.size;
+    return SM_OK;
 }
 
 static text_span after(text_span text, size_t count) {

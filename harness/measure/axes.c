@@ -313,6 +313,37 @@ sm_status sm_axis_seed(sm_run_options *o, const char *text) {
     return SM_OK;
 }
 
+sm_status sm_axis_tensors(sm_run_options *o, const char *text) {
+    char word[WORD];
+    o->sources.options.tensors = text;
+    while (text) {
+        text = next_word(text, word);
+        if (!*word)
+            return sm_fail(SM_E_ARG, "--tensors '%s': expected names or globs, got an empty one",
+                           o->sources.options.tensors);
+    }
+    return SM_OK;
+}
+
+sm_status sm_axis_weights_order(sm_run_options *o, const char *text) {
+    char word[WORD];
+    int given[2] = {0, 0}; /* of rank 2, of rank 4 */
+    while (text) {
+        text = next_word(text, word);
+        const int in_out = strcmp(word, "in-out") == 0, hwio = strcmp(word, "hwio") == 0;
+        const int rank_4 = hwio || strcmp(word, "oihw") == 0;
+        if (given[rank_4]++ || (!rank_4 && !in_out && strcmp(word, "out-in") != 0))
+            return sm_fail(
+                SM_E_ARG, "--weights-order '%s': expected out-in or in-out once, oihw or hwio once",
+                word);
+        if (rank_4)
+            o->sources.options.hwio = hwio;
+        else
+            o->sources.options.in_out = in_out;
+    }
+    return SM_OK;
+}
+
 sm_status sm_axes_isa_default(sm_run_options *o) {
     const char *forced = getenv("SPARSEMARK_ISA");
     if (o->isa_count > 0) return SM_OK;

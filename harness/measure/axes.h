@@ -19,6 +19,8 @@ sm_status sm_axis_cache(sm_run_options *o, const char *text);     /* warm,cold-w
 sm_status sm_axis_precision(sm_run_options *o, const char *text); /* 1% or 0.01 */
 sm_status sm_axis_budget(sm_run_options *o, const char *text);    /* 90, 90s, 5m, 1h */
 sm_status sm_axis_seed(sm_run_options *o, const char *text);
+sm_status sm_axis_tensors(sm_run_options *o, const char *text);       /* globs; kept */
+sm_status sm_axis_weights_order(sm_run_options *o, const char *text); /* in-out,hwio */
 
 /* A time as --budget takes it, for any option; above 0. */
 sm_status sm_axis_time(const char *option, const char *text, double *seconds);

@@ -110,6 +110,7 @@ static void no_times(sm_cell *cell) {
 static void fill(group *g, sm_candidate *c, sm_cell *cell, int weak) {
     char marks[128] = "";
     if (weak) mark(marks, sizeof marks, "weak-baseline");
+    if (g->point->source->im2col) mark(marks, sizeof marks, "im2col-gemm");
     identity(g, c, cell);
     traffic(c, cell);
     cell->dense_time_ns_median = cell->speedup_dense = NAN;

@@ -10,12 +10,12 @@ static const char *layout_name(sm_layout layout) {
     return layout == SM_TOKEN_MAJOR ? "token" : "feature";
 }
 
-/* Records hold UTF-8, paths any byte: in a path that is not UTF-8 they become %XX, so that the key
- * reads back as it was written. */
-static char *readable(const char *path) {
-    json_t *utf8 = json_string(path);
-    char *text = malloc(3 * strlen(path) + 1), *end = text;
-    for (const char *c = path; text && *c; c++) {
+/* Records hold UTF-8, paths any byte: in a key that is not UTF-8 they become %XX, so that it reads
+ * back as it was written. */
+static char *readable(const char *key) {
+    json_t *utf8 = json_string(key);
+    char *text = malloc(3 * strlen(key) + 1), *end = text;
+    for (const char *c = key; text && *c; c++) {
         const unsigned char byte = (unsigned char)*c;
         if (byte < ' ' || byte == 0x7f || (byte >= 0x80 && !utf8))
             end += snprintf(end, 4, "%%%02X", byte);
@@ -27,19 +27,31 @@ static char *readable(const char *path) {
     return text;
 }
 
+/* "FILE:TENSOR:out-in" as far as it applies: which weights, and how they were read. */
+static char *source_name(const sm_source *s) {
+    const char *order = sm_source_order(s);
+    char *name = NULL;
+    if (asprintf(&name, "%s%s%s%s%s", s->path ? s->path : s->layer, s->tensor ? ":" : "",
+                 s->tensor ? s->tensor : "", order ? ":" : "", order ? order : "") < 0)
+        name = NULL;
+    return name;
+}
+
 /* Everything that makes two points differ. */
 static char *make_key(const sm_run_options *o, const sm_point *p) {
     const sm_source *s = p->source;
     char sparsity[32] = "own", *key = NULL;
     if (!isnan(p->sparsity)) snprintf(sparsity, sizeof sparsity, "%.6g", p->sparsity);
-    char *name = readable(s->path ? s->path : s->layer);
+    char *name = source_name(s);
     if (name && asprintf(&key, "%s|%zux%zu|%s|%s|s=%s|n=%zu|%s|t=%zu|%s|f32|seed=%llu", name, s->m,
                          s->k, s->provenance, sm_pattern_name(&p->pattern).s, sparsity, p->n,
                          layout_name(p->layout), p->threads, p->cold ? "cold-weights" : "warm",
                          (unsigned long long)o->seed) < 0)
         key = NULL;
     free(name);
-    return key;
+    char *text = key ? readable(key) : NULL;
+    free(key);
+    return text;
 }
 
 /* A point that is there already (overlapping ranges, a file named twice) is measured once. */

@@ -219,7 +219,7 @@ static int finish(run_state *r, sm_status status) {
 
 static void warn(void *arg, const char *text) {
     (void)arg;
-    fprintf(stderr, "sparsemark: note: %s\n", text);
+    note(text);
 }
 
 int sm_session_run(const sm_run_options *options) {

@@ -1,0 +1,62 @@
+/* A dense array inside a file, as a header describes it, and its way into f32 weights. */
+#ifndef INPUT_ARRAY_H
+#define INPUT_ARRAY_H
+
+#include "input/file.h"
+#include <sparsemark/status.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum sm_array_type {
+    SM_ARRAY_OTHER, /* one that is not read */
+    SM_ARRAY_F16,
+    SM_ARRAY_BF16,
+    SM_ARRAY_F32,
+    SM_ARRAY_F64
+} sm_array_type;
+
+/* What the axes of weights are: outputs x inputs, or for convolutions outputs, inputs, height,
+ * width in some order. */
+typedef enum sm_array_order {
+    SM_ORDER_OUT_IN,
+    SM_ORDER_IN_OUT,
+    SM_ORDER_OIHW,
+    SM_ORDER_HWIO
+} sm_array_order;
+
+enum { SM_ARRAY_RANK = 4 };
+
+typedef struct sm_array {
+    sm_array_type type;
+    sm_array_order order;
+    size_t rank;
+    size_t shape[SM_ARRAY_RANK]; /* as far as rank and room go */
+    int fortran;                 /* the first axis is the fastest, not the last */
+    uint64_t offset;             /* of the first element in the file */
+    file_stamp stamp;            /* of the file when its header was read */
+} sm_array;
+
+/* "out-in", ... */
+const char *array_order_name(sm_array_order order);
+
+/* Bytes an element; 0 for SM_ARRAY_OTHER. */
+size_t array_element_size(sm_array_type type);
+
+/* The product of count sizes; 0 where it overflows 64 bits. */
+int array_product(const size_t *sizes, size_t count, uint64_t *product);
+
+/* The weights as a matrix: m outputs, k inputs, for a convolution k = inputs * height * width. For
+ * arrays of rank 2 and 4. */
+void array_matrix(const sm_array *array, size_t *m, size_t *k);
+
+/* Whether it is a convolution wider than 1 x 1, so that the matrix multiplies unfolded patches. */
+int array_is_unfolded(const sm_array *array);
+
+/* Reads every element, little-endian, exact but for F64, which is rounded. w[m * k] (NULL: count
+ * only) gets the matrix row by row; *zeros the number of zeros. tensor names the array inside path,
+ * NULL where the file holds nothing else. SM_E_FORMAT names the element that is not finite or
+ * beyond f32, SM_E_IO a file that changed since its stamp was taken. */
+sm_status array_read(const char *path, const char *tensor, const sm_array *array, float *w,
+                     size_t *zeros);
+
+#endif
