@@ -61,6 +61,20 @@ static inline size_t sm_index_unit(size_t nr) {
     return nr == 1 ? sizeof(float) : 2 * sizeof(float);
 }
 
+/* Slots of the format nm: 16-bit words of index, and where the nibble of a row is in the words
+ * behind the first. Rows take turns between the 32-bit words, so that a kernel of 16 lanes repeats
+ * 64 bits and shifts each lane by a constant. */
+typedef struct sm_nibble {
+    size_t word, shift;
+} sm_nibble;
+static inline size_t sm_slot_words(size_t mr) {
+    return 1 + mr / 4;
+}
+static inline sm_nibble sm_nibble_of(size_t mr, size_t row) {
+    const size_t dwords = mr / 8, bit = 32 * (row % dwords) + 4 * (row / dwords);
+    return (sm_nibble){bit / 16, bit % 16};
+}
+
 typedef struct sm_format {
     const char *name;
     /* Fills out->index_bits, the streams and bytes; everything above them is set already. */
