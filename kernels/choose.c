@@ -1,7 +1,9 @@
-/* Which kernel and K tile: every kernel that is allowed is packed for a slice of the rows and timed
- * on up to two strips, in turn, so that a slow moment of the machine hits all alike; candidates
- * that fall behind leave, until the budget is spent. What is timed here is never reported. */
+/* Which kernel and K tile: every kernel that is allowed and not hopeless for this matrix is packed
+ * for a slice of the rows and timed on up to two strips, in turn, so that a slow moment of the
+ * machine hits all alike; candidates that fall behind leave, until the budget is spent. What is
+ * timed here is never reported. */
 #include "choose.h"
+#include <emmintrin.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,13 +11,17 @@
 #include <unistd.h>
 
 enum { MAX_CANDIDATES = 128, SAMPLE_WEIGHTS = 1 << 18, SAMPLE_ROWS = 64, SAMPLE_STRIPS = 2 };
+/* Up to so many columns of X the weight stream decides, and kernels for one column compete. */
+enum { FEW_COLUMNS = 8 };
 
 typedef struct candidate {
     const sm_kernel *kernel;
     size_t kt, mc;
     size_t padded; /* columns computed, padding included */
     size_t strips; /* strips of a full call */
-    int dense;
+    double fill;   /* values stored per nonzero; 1 for dense */
+    size_t work;   /* padded columns times tenths of fill: what is computed per weight */
+    int dense, hopeless;
     sm_packed packed;
     double best_s; /* shortest run, for all strips of a full call; 0 before the first */
     int out;       /* fell behind */
@@ -43,15 +49,22 @@ static size_t cache_bytes(int name, size_t fallback) {
     return bytes > 0 ? (size_t)bytes : fallback;
 }
 
+static double density(const sm_csr *csr) {
+    return (double)csr->nnz / ((double)csr->rows * (double)csr->cols);
+}
+
 /* K tiles worth trying. A strip that fills L1 once or twice is best on every machine measured so
- * far: the streams of W and Y pass through without evicting much of it. */
+ * far: the streams of W and Y pass through without evicting much of it. Formats of whole columns
+ * read a row of X once for all rows of a panel, so that few columns make larger tiles pay. */
 static size_t kt_choices(const search *s, const sm_kernel *k, size_t kt[2]) {
-    const size_t limit = sm_min_size(sm_format_of(k)->max_kt(k->nr), s->csr->cols);
+    const sm_format *format = sm_format_of(k);
+    const size_t limit = sm_min_size(format->max_kt(k->nr), s->csr->cols);
     if (s->opt->kt) {
         kt[0] = sm_min_size(s->opt->kt, limit);
         return 1;
     }
-    const size_t fit = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32768) / (k->nr * sizeof(float));
+    size_t fit = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32768) / (k->nr * sizeof(float));
+    if (format->values && density(s->csr) < 0.25) fit *= 2;
     kt[0] = sm_min_size(fit < 32 ? 32 : fit, limit);
     kt[1] = sm_min_size(2 * kt[0], limit);
     return kt[1] > kt[0] ? 2 : 1;
@@ -74,6 +87,48 @@ static int hand_written(const sm_kernel *k) {
     return strcmp(k->isa, "scalar") != 0 && strncmp(k->isa, "autovec", 7) != 0;
 }
 
+/* Values that a kernel's format stores per nonzero, from the slice. */
+static double fill(const search *s, const sm_kernel *k) {
+    const sm_format *format = sm_format_of(k);
+    if (!format->values || s->slice.nnz == 0) return 1.0;
+    for (size_t i = 0; i < s->count; i++)
+        if (sm_format_of(s->c[i].kernel) == format && s->c[i].kernel->mr == k->mr)
+            return s->c[i].fill;
+    return (double)format->values(&s->slice, k->mr) / (double)s->slice.nnz;
+}
+
+/* Need not be timed to see that another of its kind is faster: for one column of X where there are
+ * many, for many where there is one, or of a format that would store zeros. */
+static int hopeless(const search *s, const candidate *c) {
+    const size_t n = s->opt->n;
+    if (c->fill > 1.6) return 1;
+    if (c->kernel->nr == 1) return n > FEW_COLUMNS;
+    return n == 1 || c->padded > 2 * n + FEW_COLUMNS;
+}
+
+static void add_candidates(search *s, const sm_kernel *k) {
+    size_t kt[2];
+    const size_t choices = kt_choices(s, k, kt), strips = sm_ceil_div(s->opt->n, k->nr);
+    candidate c = {.kernel = k, .mc = mc_choice(s, k), .padded = strips * k->nr, .strips = strips};
+    c.fill = fill(s, k);
+    c.dense = strcmp(k->format, "dense") == 0;
+    c.work = c.padded * (size_t)(10.0 * c.fill);
+    c.hopeless = hopeless(s, &c);
+    for (size_t q = 0; q < choices && s->count < MAX_CANDIDATES; q++) {
+        c.kt = kt[q];
+        s->c[s->count++] = c;
+    }
+}
+
+/* Hopeless candidates go where there are others of their kind. */
+static void drop_hopeless(search *s, int dense) {
+    size_t hopeful = 0, left = 0;
+    for (size_t i = 0; i < s->count; i++) hopeful += s->c[i].dense == dense && !s->c[i].hopeless;
+    for (size_t i = 0; i < s->count; i++)
+        if (hopeful == 0 || s->c[i].dense != dense || !s->c[i].hopeless) s->c[left++] = s->c[i];
+    s->count = left;
+}
+
 static void enumerate(search *s) {
     int hand = 0;
     for (size_t i = 0; i < sm_kernel_count(); i++) {
@@ -82,35 +137,27 @@ static void enumerate(search *s) {
     }
     for (size_t i = 0; i < sm_kernel_count(); i++) {
         const sm_kernel *k = sm_kernel_at(i);
-        if (!allowed(s, k) || (hand && !hand_written(k))) continue;
-        size_t kt[2];
-        const size_t choices = kt_choices(s, k, kt);
-        for (size_t q = 0; q < choices && s->count < MAX_CANDIDATES; q++) {
-            const size_t strips = sm_ceil_div(s->opt->n, k->nr);
-            s->c[s->count++] = (candidate){.kernel = k,
-                                           .kt = kt[q],
-                                           .mc = mc_choice(s, k),
-                                           .padded = strips * k->nr,
-                                           .strips = strips,
-                                           .dense = strcmp(k->format, "dense") == 0};
-        }
+        if (allowed(s, k) && (!hand || hand_written(k))) add_candidates(s, k);
     }
+    drop_hopeless(s, 0);
+    drop_hopeless(s, 1);
 }
 
 /* Promising candidates first, should the budget end early: little padding, wide, tall tiles. */
 static int by_promise(const void *a, const void *b) {
     const candidate *p = a, *q = b;
-    if (p->padded != q->padded) return p->padded < q->padded ? -1 : 1;
+    if (p->work != q->work) return p->work < q->work ? -1 : 1;
     if (p->kernel->level != q->kernel->level) return p->kernel->level > q->kernel->level ? -1 : 1;
     if (p->kernel->mr != q->kernel->mr) return p->kernel->mr > q->kernel->mr ? -1 : 1;
     if (p->kernel != q->kernel) return p->kernel > q->kernel ? -1 : 1;
     return p->kt < q->kt ? -1 : p->kt > q->kt;
 }
 
-/* The rows in the middle of W, as many as make a slice of SAMPLE_WEIGHTS. */
+/* The rows in the middle of W, as many as make a slice of SAMPLE_WEIGHTS; more where a call is
+ * short and the level of cache that holds W decides. */
 static sm_status take_slice(search *s) {
     const sm_csr *w = s->csr;
-    size_t rows = SAMPLE_WEIGHTS / w->cols;
+    size_t rows = (s->opt->n <= FEW_COLUMNS ? 2 * SAMPLE_WEIGHTS : SAMPLE_WEIGHTS) / w->cols;
     rows = sm_min_size(rows < SAMPLE_ROWS ? SAMPLE_ROWS : rows, w->rows);
     const size_t r0 = (w->rows - rows) / 2;
     const uint32_t begin = w->row_ptr[r0], end = w->row_ptr[r0 + rows];
@@ -159,6 +206,24 @@ static void leave_if_slow(search *s, candidate *c) {
     sm_packed_free(&c->packed);
 }
 
+static void evict(const void *p, size_t bytes) {
+    const char *line = p;
+    for (size_t i = 0; i < bytes; i += 64) _mm_clflush(line + i);
+}
+
+/* Few columns of X read W once: weights that are larger than the caches come from memory then, so
+ * the slice must as well. */
+static void cool(const search *s, const candidate *c) {
+    const sm_packed *p = &c->packed;
+    const size_t last = p->blocks * p->tiles, bytes = p->bytes.values + p->bytes.indices;
+    const double whole = (double)bytes * (double)s->csr->rows / (double)s->slice.rows;
+    if (s->opt->n > FEW_COLUMNS || whole < (double)cache_bytes(_SC_LEVEL3_CACHE_SIZE, 8388608))
+        return;
+    evict(p->value, p->value_at[last] * sizeof *p->value);
+    if (p->index16) evict(p->index16, p->index_at[last] * sizeof *p->index16);
+    if (p->index32) evict(p->index32, p->index_at[last] * sizeof *p->index32);
+}
+
 static double time_once(search *s, candidate *c) {
     const size_t nr = c->kernel->nr;
     const size_t strips = sm_min_size(c->strips, SAMPLE_STRIPS);
@@ -169,6 +234,7 @@ static double time_once(search *s, candidate *c) {
     a.x_cs = token ? (ptrdiff_t)s->csr->cols : 1;
     a.y_rs = token ? 1 : (ptrdiff_t)s->x_cols;
     a.y_cs = token ? (ptrdiff_t)s->slice.rows : 1;
+    cool(s, c);
     const double start = sm_seconds();
     sm_driver_run(&c->packed, &a, 1, NULL, NULL, s->workspace);
     return (sm_seconds() - start) * (double)c->strips / (double)strips;
@@ -203,8 +269,6 @@ static size_t thin_out(search *s) {
 static sm_status time_candidates(search *s) {
     enum { MAX_TURNS = 24 };
     const double deadline = sm_seconds() + s->opt->budget_s;
-    qsort(s->c, s->count, sizeof s->c[0], by_promise);
-    SM_TRY(take_slice(s));
     SM_TRY(take_operands(s));
     for (int i = 0; i < MAX_TURNS; i++) {
         SM_TRY(turn(s, deadline));
@@ -222,13 +286,22 @@ static void search_free(search *s) {
     sm_free(s);
 }
 
+/* Without times: the most promising of the kind that wins at this density on machines seen so far.
+ */
+static const candidate *guess(const search *s) {
+    const int dense = density(s->csr) > 0.7;
+    for (size_t i = 0; i < s->count; i++)
+        if (s->c[i].dense == dense) return &s->c[i];
+    return &s->c[0];
+}
+
 /* Sparse must win by 5 %: a plan that is a coin toss should not cost the packing. */
 static const candidate *decide(search *s, sm_choice *out) {
     const candidate *dense = best_of(s, 1), *sparse = best_of(s, 0);
     const double scale = s->slice.rows ? (double)s->csr->rows / (double)s->slice.rows : 0;
     out->dense_s = dense ? dense->best_s * scale : 0;
     out->sparse_s = sparse ? sparse->best_s * scale : 0;
-    if (!dense && !sparse) return &s->c[0];
+    if (!dense && !sparse) return guess(s);
     if (!dense || (sparse && sparse->best_s < 0.95 * dense->best_s)) return sparse;
     return dense;
 }
@@ -243,12 +316,12 @@ sm_status sm_choose(const sm_csr *w, const sm_plan_options *options, sm_choice *
     memset(s, 0, sizeof *s);
     s->opt = options;
     s->csr = w;
-    enumerate(s);
-    sm_status status = SM_OK;
-    if (s->count == 0) status = sm_fail(SM_E_ARG, "no kernel has the levels and formats allowed");
+    sm_status status = take_slice(s);
+    if (status == SM_OK) enumerate(s);
+    if (status == SM_OK && s->count == 0)
+        status = sm_fail(SM_E_ARG, "no kernel has the levels and formats allowed");
+    if (status == SM_OK) qsort(s->c, s->count, sizeof s->c[0], by_promise);
     if (status == SM_OK && s->count > 1 && options->budget_s > 0) status = time_candidates(s);
-    if (status == SM_OK && options->budget_s <= 0)
-        qsort(s->c, s->count, sizeof s->c[0], by_promise);
     if (status == SM_OK) {
         *out = (sm_choice){0};
         const candidate *c = decide(s, out);

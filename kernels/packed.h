@@ -51,9 +51,32 @@ static inline size_t sm_ceil_div(size_t a, size_t b) {
     return a / b + (a % b != 0); /* a may be SIZE_MAX: a caller's "no limit" */
 }
 
-/* Rows of row block b. */
+/* Rows of row block b, columns of K tile t. */
 static inline size_t sm_block_rows(const sm_packed *w, size_t b) {
     return w->block_row[b + 1] - w->block_row[b];
+}
+static inline size_t sm_tile_cols(const sm_packed *w, size_t t) {
+    return sm_min_size(w->kt, w->cols - t * w->kt);
+}
+
+/* Bytes that a 16-bit offset into a strip of nr columns counts: its address then needs no
+ * multiplication. */
+static inline size_t sm_index_unit(size_t nr) {
+    return nr == 1 ? sizeof(float) : 2 * sizeof(float);
+}
+
+/* Slots of the format nm: 16-bit words of index, and where the nibble of a row is in the words
+ * behind the first. Rows take turns between the 32-bit words, so that a kernel of 16 lanes repeats
+ * 64 bits and shifts each lane by a constant. */
+typedef struct sm_nibble {
+    size_t word, shift;
+} sm_nibble;
+static inline size_t sm_slot_words(size_t mr) {
+    return 1 + mr / 4;
+}
+static inline sm_nibble sm_nibble_of(size_t mr, size_t row) {
+    const size_t dwords = mr / 8, bit = 32 * (row % dwords) + 4 * (row / dwords);
+    return (sm_nibble){bit / 16, bit % 16};
 }
 
 typedef struct sm_format {
@@ -64,6 +87,9 @@ typedef struct sm_format {
     void (*expand)(const sm_packed *packed, size_t block, size_t tile, float *dense);
     /* Largest kt whose indices can be stored for a strip of nr columns. */
     size_t (*max_kt)(size_t nr);
+    /* How many values panels of mr rows would store, padding included, without packing; NULL for a
+     * format whose size is known anyway: it stores the nonzeros only, or everything. */
+    size_t (*values)(const sm_csr *csr, size_t mr);
 } sm_format;
 
 const sm_format *sm_format_of(const sm_kernel *kernel);
@@ -78,6 +104,18 @@ static inline void sm_row_in_tile(const sm_csr *csr, uint32_t *cursor, size_t ro
     while (i < csr->row_ptr[row + 1] && csr->col[i] < end_col) i++;
     *end = cursor[row] = i;
 }
+
+/* The columns of one panel in one K tile: column c is used by row r of the panel where bit r of
+ * rows[c] is set, its weight then is value[c * mr + r]. Tiles are taken in increasing order. */
+typedef struct sm_columns {
+    uint32_t *cursor; /* for sm_row_in_tile() */
+    uint32_t *rows;
+    float *value;
+} sm_columns;
+sm_status sm_columns_alloc(const sm_csr *csr, const sm_packed *p, sm_columns *out);
+void sm_columns_free(sm_columns *c);
+void sm_columns_take(const sm_csr *csr, const sm_packed *p, sm_columns *c, size_t row, size_t rows,
+                     size_t tile);
 
 /* Packs csr for kernel; mc is rounded up to a multiple of mr. kt, mc and parts are > 0. */
 sm_status sm_pack(const sm_csr *csr, const sm_kernel *kernel, size_t kt, size_t mc, size_t parts,

@@ -30,7 +30,12 @@ static void transpose(const float *src, size_t src_rs, float *dst, size_t dst_rs
 
 void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, size_t n, size_t nr,
                    float *strip) {
-    if (x_cs == 1) {
+    if (nr == 1) { /* a vector: no call a row */
+        if (x_rs == 1)
+            memcpy(strip, x, k * sizeof *strip);
+        else
+            for (size_t i = 0; i < k; i++) strip[i] = x[(ptrdiff_t)i * x_rs];
+    } else if (x_cs == 1) {
         for (size_t i = 0; i < k; i++)
             memcpy(strip + i * nr, x + (ptrdiff_t)i * x_rs, n * sizeof *strip);
     } else {

@@ -38,7 +38,7 @@ static sm_status pack(const sm_csr *csr, sm_packed *out) {
 
 static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) {
     const size_t segment = block * p->tiles + tile;
-    const size_t cols = sm_min_size(p->kt, p->cols - tile * p->kt);
+    const size_t cols = sm_tile_cols(p, tile);
     const uint32_t *count = p->head32 + p->head_at[segment];
     size_t at = p->value_at[segment];
     for (size_t r = 0; r < sm_block_rows(p, block); r++)
@@ -51,4 +51,4 @@ static size_t max_kt(size_t nr) {
     return UINT32_MAX;
 }
 
-const sm_format sm_format_csr = {"csr", pack, expand, max_kt};
+const sm_format sm_format_csr = {"csr", pack, expand, max_kt, NULL};

@@ -17,7 +17,7 @@ static sm_status pack(const sm_csr *csr, sm_packed *out) {
     for (size_t b = 0; b < out->blocks; b++) {
         const size_t rows = sm_block_rows(out, b);
         for (size_t t = 0; t < out->tiles; t++, segment++) {
-            const size_t c0 = t * out->kt, cols = sm_min_size(out->kt, out->cols - c0);
+            const size_t c0 = t * out->kt, cols = sm_tile_cols(out, t);
             out->head_at[segment] = out->index_at[segment] = 0;
             out->value_at[segment] = at;
             for (size_t r = 0; r < rows; r++) {
@@ -37,7 +37,7 @@ static sm_status pack(const sm_csr *csr, sm_packed *out) {
 }
 
 static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) {
-    const size_t mr = p->kernel->mr, cols = sm_min_size(p->kt, p->cols - tile * p->kt);
+    const size_t mr = p->kernel->mr, cols = sm_tile_cols(p, tile);
     const float *value = p->value + p->value_at[block * p->tiles + tile];
     for (size_t r = 0; r < sm_block_rows(p, block); r++)
         for (size_t c = 0; c < cols; c++)
@@ -49,4 +49,4 @@ static size_t max_kt(size_t nr) {
     return UINT32_MAX;
 }
 
-const sm_format sm_format_dense = {"dense", pack, expand, max_kt};
+const sm_format sm_format_dense = {"dense", pack, expand, max_kt, NULL};

@@ -107,7 +107,7 @@ static void gather(const sm_packed *p, float *segment, uint32_t *cursor, sm_csr 
     for (size_t b = 0; b < p->blocks; b++) {
         const size_t rows = sm_block_rows(p, b);
         for (size_t t = 0; t < p->tiles; t++) {
-            const size_t c0 = t * p->kt, cols = sm_min_size(p->kt, p->cols - c0);
+            const size_t c0 = t * p->kt, cols = sm_tile_cols(p, t);
             memset(segment, 0, rows * cols * sizeof *segment);
             format->expand(p, b, t, segment);
             for (size_t r = 0; r < rows; r++) {

@@ -35,6 +35,25 @@ SM_INLINE void row_end(float sum, const sm_tile *t, size_t r) {
         t->y[(ptrdiff_t)r * t->y_rs] = sum < t->lo ? t->lo : sum > t->hi ? t->hi : sum;
 }
 
+#if SM_NR == 1 && SM_MR % VL == 0
+/* Ends MR rows of a strip of one column whose lanes are rows: sum holds MR / VL vectors. */
+SM_INLINE void lanes_end(const vec *sum, const sm_tile *t, size_t r0, size_t rows) {
+    const size_t valid = panel_rows(rows, r0);
+    if (valid == MR && t->last && t->y_rs == 1) {
+        const float *begin = !t->first ? t->acc + r0 : t->bias ? t->bias + r0 : NULL;
+        const vec lo = vec_set1(t->lo), hi = vec_set1(t->hi);
+        SM_FOR (j, MR / VL) {
+            const vec from = begin ? vec_loadu(begin + j * VL) : vec_set1(0.0f);
+            vec_storeu(t->y + r0 + j * VL, vec_min(vec_max(vec_add(from, sum[j]), lo), hi));
+        }
+        return;
+    }
+    float lane[MR];
+    SM_FOR (j, MR / VL) vec_storeu(lane + j * VL, sum[j]);
+    for (size_t r = 0; r < valid; r++) row_end(row_begin(t, r0 + r) + lane[r], t, r0 + r);
+}
+#endif
+
 #if SM_NR >= VL
 _Static_assert(SM_NR % VL == 0, "nr must be a whole number of vectors");
 #define NV (SM_NR / VL)
@@ -52,6 +71,33 @@ SM_INLINE void tile_begin(vec acc[MR][NV], const sm_tile *t, size_t r0, size_t v
     SM_FOR (r, MR)
         SM_FOR (j, NV) acc[r][j] = vec_load(partial + r * NR + j * VL);
 }
+
+/* Adds one column of W to the tile: value holds the weights of the rows whose bits are set in
+ * `rows` (a constant), in order; x is the column's row of X. The shorter of the two stays in
+ * registers and the longer passes through. Returns where the next column's values are. */
+SM_INLINE const float *tile_column(vec acc[MR][NV], const unsigned rows, const float *value,
+                                   const float *x) {
+    if (MR <= NV) {
+        vec w[MR];
+        SM_FOR (r, MR)
+            if (rows >> r & 1) w[r] = vec_bcast(value++);
+        SM_FOR (j, NV) {
+            const vec xj = vec_load(x + j * VL);
+            SM_FOR (r, MR)
+                if (rows >> r & 1) acc[r][j] = vec_fma(w[r], xj, acc[r][j]);
+        }
+    } else {
+        vec xj[NV];
+        SM_FOR (j, NV) xj[j] = vec_load(x + j * VL);
+        SM_FOR (r, MR) {
+            if (!(rows >> r & 1)) continue;
+            const vec w = vec_bcast(value++);
+            SM_FOR (j, NV) acc[r][j] = vec_fma(w, xj[j], acc[r][j]);
+        }
+    }
+    return value;
+}
+enum { ALL_ROWS = (1 << MR) - 1 };
 
 /* Clamps and stores the valid rows of a panel to Y (last K tile), or keeps the partial sums. */
 SM_INLINE void tile_end(vec acc[MR][NV], const sm_tile *t, size_t r0, size_t valid) {

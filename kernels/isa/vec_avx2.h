@@ -48,6 +48,9 @@ static inline float vec_sum(vec v) {
 static inline vec vec_fma(vec a, vec b, vec c) {
     return _mm256_fmadd_ps(a, b, c);
 }
+static inline vec vec_add(vec a, vec b) {
+    return _mm256_add_ps(a, b);
+}
 static inline vec vec_min(vec a, vec b) {
     return _mm256_min_ps(a, b);
 }

@@ -33,11 +33,24 @@ static inline void vec_storeu(float *p, vec v) {
     _mm512_storeu_ps(p, v);
 }
 #ifdef SM_EMULATE
-/* SIMDe's masked memory operations touch all 64 bytes. */
+/* SIMDe's masked memory operations touch all 64 bytes, and it has no expanding load. */
 static inline void vec_store_tail(float *p, vec v, size_t n) {
     memcpy(p, &v, (n < 16 ? n : 16) * sizeof *p);
 }
+static inline vec vec_expand(const float *p, unsigned bits) {
+    float lane[16];
+    for (unsigned i = 0; i < 16; i++) lane[i] = bits >> i & 1 ? *p++ : 0.0f;
+    return _mm512_loadu_ps(lane);
+}
 #else
+/* Lane i is the next of p where bit i is set, else 0; no more of p is touched. A Zen 4 waits for the
+ * register that is overwritten, even by the form of the instruction that zeroes; only a register
+ * that was just cleared, out of the compiler's sight, makes two of them independent. */
+static inline vec vec_expand(const float *p, unsigned bits) {
+    vec zero;
+    __asm__("vpxor %x0, %x0, %x0" : "=x"(zero));
+    return _mm512_mask_expandloadu_ps(zero, (__mmask16)bits, p);
+}
 static inline __mmask16 vec_tail_mask(size_t n) {
     return (__mmask16)(n < 16 ? (1u << n) - 1 : 0xffffu);
 }
@@ -58,6 +71,9 @@ static inline float vec_sum(vec v) {
 }
 static inline vec vec_fma(vec a, vec b, vec c) {
     return _mm512_fmadd_ps(a, b, c);
+}
+static inline vec vec_add(vec a, vec b) {
+    return _mm512_add_ps(a, b);
 }
 static inline vec vec_min(vec a, vec b) {
     return _mm512_min_ps(a, b);

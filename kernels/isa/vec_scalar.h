@@ -41,6 +41,9 @@ static inline float vec_sum(vec v) {
 static inline vec vec_fma(vec a, vec b, vec c) {
     return a * b + c;
 }
+static inline vec vec_add(vec a, vec b) {
+    return a + b;
+}
 static inline vec vec_min(vec a, vec b) {
     return a < b ? a : b;
 }

@@ -9,21 +9,14 @@ _Static_assert(MR *NV + NV < VEC_REGS, "the tile, a row of X and a weight must f
 void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
     const size_t segment = t->block * w->tiles + t->tile;
     const size_t rows = sm_block_rows(w, t->block);
-    const size_t cols = sm_min_size(w->kt, w->cols - t->tile * w->kt);
+    const size_t cols = sm_tile_cols(w, t->tile);
     const float *value = w->value + w->value_at[segment];
     for (size_t r0 = 0; r0 < rows; r0 += MR) {
         const size_t valid = panel_rows(rows, r0);
         const float *x = t->x;
         vec acc[MR][NV];
         tile_begin(acc, t, r0, valid);
-        for (size_t k = 0; k < cols; k++, x += NR, value += MR) {
-            vec xk[NV];
-            SM_FOR (j, NV) xk[j] = vec_load(x + j * VL);
-            SM_FOR (r, MR) {
-                const vec v = vec_bcast(value + r);
-                SM_FOR (j, NV) acc[r][j] = vec_fma(v, xk[j], acc[r][j]);
-            }
-        }
+        for (size_t k = 0; k < cols; k++, x += NR) value = tile_column(acc, ALL_ROWS, value, x);
         tile_end(acc, t, r0, valid);
     }
 }

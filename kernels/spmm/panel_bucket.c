@@ -10,6 +10,8 @@ _Static_assert(MR >= 1 && MR <= 4, "one bucket a row pattern: 2^MR - 1 loops");
 _Static_assert(MR *NV + (MR < NV ? MR : NV) + 1 <= VEC_REGS,
                "the tile and the shorter of weights and X row must fit the registers");
 
+enum { UNIT = 8 }; /* sm_index_unit(NR) */
+
 typedef struct stream {
     const uint16_t *index;
     const float *value;
@@ -20,26 +22,7 @@ SM_INLINE void bucket(vec acc[MR][NV], const unsigned rows, size_t count, const 
     const uint16_t *index = s->index;
     const float *value = s->value;
     for (size_t i = 0; i < count; i++) {
-        /* Offsets are stored in units of 8 bytes: the address needs no multiplication. */
-        const float *xk = (const float *)(x + (size_t)index[i] * 8);
-        if (MR <= NV) { /* the weights stay in registers, X passes through */
-            vec w[MR];
-            SM_FOR (r, MR)
-                if (rows >> r & 1) w[r] = vec_bcast(value++);
-            SM_FOR (j, NV) {
-                const vec xj = vec_load(xk + j * VL);
-                SM_FOR (r, MR)
-                    if (rows >> r & 1) acc[r][j] = vec_fma(w[r], xj, acc[r][j]);
-            }
-        } else {
-            vec xj[NV];
-            SM_FOR (j, NV) xj[j] = vec_load(xk + j * VL);
-            SM_FOR (r, MR) {
-                if (!(rows >> r & 1)) continue;
-                const vec w = vec_bcast(value++);
-                SM_FOR (j, NV) acc[r][j] = vec_fma(w, xj[j], acc[r][j]);
-            }
-        }
+        value = tile_column(acc, rows, value, (const float *)(x + (size_t)index[i] * UNIT));
     }
     s->index = index + count;
     s->value = value;

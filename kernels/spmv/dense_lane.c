@@ -10,7 +10,7 @@ enum { LV = MR / VL };
 void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
     const size_t segment = t->block * w->tiles + t->tile;
     const size_t rows = sm_block_rows(w, t->block);
-    const size_t cols = sm_min_size(w->kt, w->cols - t->tile * w->kt);
+    const size_t cols = sm_tile_cols(w, t->tile);
     const float *value = w->value + w->value_at[segment];
     for (size_t r0 = 0; r0 < rows; r0 += MR) {
         vec acc[LV];
@@ -19,9 +19,6 @@ void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
             const vec x = vec_bcast(t->x + k);
             SM_FOR (j, LV) acc[j] = vec_fma(x, vec_loadu(value + j * VL), acc[j]);
         }
-        float sum[MR];
-        SM_FOR (j, LV) vec_storeu(sum + j * VL, acc[j]);
-        for (size_t r = 0; r < panel_rows(rows, r0); r++)
-            row_end(row_begin(t, r0 + r) + sum[r], t, r0 + r);
+        lanes_end(acc, t, r0, rows);
     }
 }

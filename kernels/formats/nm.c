@@ -1,0 +1,151 @@
+/* Format nm: slots. A panel has mr rows; a slot takes at most one nonzero of each row, all of them
+ * within a window of mr columns, and pads the rows that have none there. Made for N:M sparsity with
+ * M up to mr: its rows advance in step and nothing is padded. Other weights are held as well.
+ * Per panel a 32-bit count of slots; per slot a 16-bit first column of the window and a nibble a
+ * row, the column within the window (sm_nibble()), as 16-bit words; and mr values. */
+#include "packed.h"
+#include <string.h>
+
+enum { MAX_ROWS = 16 };
+#define DONE UINT32_MAX
+
+/* What the rows of a panel still have to store of a K tile. */
+typedef struct pending {
+    size_t rows;
+    uint32_t at[MAX_ROWS], end[MAX_ROWS]; /* into csr->col and csr->val */
+    uint32_t col[MAX_ROWS];               /* column of `at` within the tile, or DONE */
+    uint32_t c0;
+} pending;
+
+static void advance(const sm_csr *csr, pending *p, size_t r) {
+    p->col[r] = p->at[r] < p->end[r] ? csr->col[p->at[r]] - p->c0 : DONE;
+}
+
+static void start_panel(const sm_csr *csr, const sm_packed *w, uint32_t *cursor, size_t row,
+                        size_t rows, size_t tile, pending *p) {
+    p->rows = rows;
+    p->c0 = (uint32_t)(tile * w->kt);
+    for (size_t r = 0; r < rows; r++) {
+        sm_row_in_tile(csr, cursor, row + r, (tile + 1) * w->kt, &p->at[r], &p->end[r]);
+        advance(csr, p, r);
+    }
+}
+
+/* The window begins with the first pending column: the row that is furthest behind must not wait.
+ * It begins at a multiple of its width instead where no row loses by that, for then loads of X
+ * cross no cache line, and ends within the tile, for a kernel loads all of it. DONE when nothing is
+ * pending.
+ */
+static uint32_t next_window(const pending *p, size_t cols, size_t width) {
+    uint32_t first = DONE, last = 0;
+    for (size_t r = 0; r < p->rows; r++) first = p->col[r] < first ? p->col[r] : first;
+    if (first == DONE) return DONE;
+    if (cols < width) return 0;
+    for (size_t r = 0; r < p->rows; r++)
+        if (p->col[r] - first < width && p->col[r] > last) last = p->col[r];
+    const size_t aligned = first / width * width;
+    return (uint32_t)sm_min_size(last < aligned + width ? aligned : first, cols - width);
+}
+
+/* Words of a slot's index, and where they and the values go. */
+typedef struct slots {
+    size_t words, count;
+    uint16_t *index; /* NULL: only count */
+    float *value;
+} slots;
+
+static void pack_panel(const sm_csr *csr, const sm_packed *w, size_t tile, pending *p, slots *s) {
+    const size_t mr = w->kernel->mr, cols = sm_tile_cols(w, tile);
+    for (uint32_t first; (first = next_window(p, cols, mr)) != DONE; s->count++) {
+        uint16_t *index = s->index ? s->index + s->count * s->words : NULL;
+        float *value = s->value + s->count * mr;
+        if (index) {
+            memset(index, 0, s->words * sizeof *index);
+            memset(value, 0, mr * sizeof *value);
+            index[0] = (uint16_t)first;
+        }
+        for (size_t r = 0; r < p->rows; r++) {
+            if (p->col[r] == DONE || p->col[r] - first >= mr) continue;
+            if (index) {
+                const sm_nibble n = sm_nibble_of(mr, r);
+                index[1 + n.word] |= (uint16_t)((p->col[r] - first) << n.shift);
+                value[r] = csr->val[p->at[r]];
+            }
+            p->at[r]++;
+            advance(csr, p, r);
+        }
+    }
+}
+
+/* Goes over W in the order of the segments; counts slots, and stores them where s says so. */
+static void walk(const sm_csr *csr, sm_packed *out, uint32_t *cursor, slots *s) {
+    const size_t mr = out->kernel->mr;
+    size_t head = 0, segment = 0;
+    memcpy(cursor, csr->row_ptr, csr->rows * sizeof *cursor);
+    for (size_t b = 0; b < out->blocks; b++) {
+        const size_t rows = sm_block_rows(out, b);
+        for (size_t t = 0; t < out->tiles; t++, segment++) {
+            out->head_at[segment] = head;
+            out->index_at[segment] = s->count * s->words;
+            out->value_at[segment] = s->count * mr;
+            for (size_t r = 0; r < rows; r += mr) {
+                const size_t before = s->count;
+                pending p;
+                start_panel(csr, out, cursor, out->block_row[b] + r, sm_min_size(mr, rows - r), t,
+                            &p);
+                pack_panel(csr, out, t, &p, s);
+                out->head32[head++] = (uint32_t)(s->count - before);
+            }
+        }
+    }
+    out->head_at[segment] = head;
+    out->index_at[segment] = s->count * s->words;
+    out->value_at[segment] = s->count * mr;
+}
+
+static sm_status pack(const sm_csr *csr, sm_packed *out) {
+    const size_t mr = out->kernel->mr, panels = sm_ceil_div(out->rows, mr);
+    slots s = {.words = sm_slot_words(mr)};
+    uint32_t *cursor = sm_alloc(csr->rows, sizeof *cursor);
+    out->head32 = sm_alloc(panels * out->tiles, sizeof *out->head32);
+    if (cursor && out->head32) {
+        walk(csr, out, cursor, &s);
+        s.index = out->index16 = sm_alloc(s.count * s.words, sizeof *out->index16);
+        s.value = out->value = sm_alloc(s.count * mr, sizeof *out->value);
+    }
+    if (!s.index || !s.value) {
+        sm_free(cursor);
+        return sm_fail(SM_E_NOMEM, "no memory to pack %zu slots of %zu rows", s.count, mr);
+    }
+    s.count = 0;
+    walk(csr, out, cursor, &s);
+    sm_free(cursor);
+    out->index_bits = 4;
+    out->bytes = (sm_bytes){s.count * mr * sizeof(float), s.count * s.words * sizeof(uint16_t),
+                            panels * out->tiles * sizeof(uint32_t)};
+    return SM_OK;
+}
+
+static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) {
+    const size_t segment = block * p->tiles + tile, mr = p->kernel->mr, words = sm_slot_words(mr);
+    const size_t cols = sm_tile_cols(p, tile), rows = sm_block_rows(p, block);
+    const uint32_t *count = p->head32 + p->head_at[segment];
+    const uint16_t *index = p->index16 + p->index_at[segment];
+    const float *value = p->value + p->value_at[segment];
+    for (size_t r0 = 0; r0 < rows; r0 += mr) {
+        for (uint32_t left = *count++; left > 0; left--, index += words, value += mr) {
+            for (size_t r = 0; r < sm_min_size(mr, rows - r0); r++) {
+                const sm_nibble n = sm_nibble_of(mr, r);
+                const size_t c = index[0] + (size_t)(index[1 + n.word] >> n.shift & 15);
+                if (value[r] != 0.0f) dense[(r0 + r) * cols + c] = value[r];
+            }
+        }
+    }
+}
+
+static size_t max_kt(size_t nr) {
+    (void)nr;
+    return UINT16_MAX + 1;
+}
+
+const sm_format sm_format_nm = {"nm", pack, expand, max_kt, NULL};

@@ -1,0 +1,27 @@
+/* SpMM, columns of MR weights: the dense tile with the row of X taken from a list of columns.
+ * W: formats/bsr.c, X: packed strip of NR columns, Y: MR x NR tile in registers.
+ * Limit: FMA ports; as the dense tile (v + MR) / (v MR) loads per FMA for v vectors in the strip,
+ * and one 16-bit index a column. What is stored and zero costs as much as a weight.
+ * Idea: block sparse rows; sharing columns among V rows is V:N:M (Castro and others, 2023). */
+#include "isa/body.h"
+
+_Static_assert(MR *NV + (MR < NV ? MR : NV) + 1 <= VEC_REGS,
+               "the tile and the shorter of weights and X row must fit the registers");
+
+void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
+    enum { UNIT = 8 }; /* sm_index_unit(NR) */
+    const size_t segment = t->block * w->tiles + t->tile;
+    const size_t rows = sm_block_rows(w, t->block);
+    const uint16_t *count = w->head16 + w->head_at[segment];
+    const uint16_t *index = w->index16 + w->index_at[segment];
+    const float *value = w->value + w->value_at[segment];
+    const char *x = (const char *)t->x;
+    for (size_t r0 = 0; r0 < rows; r0 += MR, count++) {
+        const size_t valid = panel_rows(rows, r0);
+        vec acc[MR][NV];
+        tile_begin(acc, t, r0, valid);
+        for (const uint16_t *end = index + *count; index < end; index++)
+            value = tile_column(acc, ALL_ROWS, value, (const float *)(x + (size_t)*index * UNIT));
+        tile_end(acc, t, r0, valid);
+    }
+}
