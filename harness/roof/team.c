@@ -219,7 +219,7 @@ static void choose_figures(team *t) {
 sm_status sm_roof_run(sm_roof *roof, double seconds) {
     const size_t slots = sm_roof_slot(roof->count, 0, 0);
     const double begin_ns = clock_ns();
-    team t = {.roof = roof, .end_ns = begin_ns + 1e9 * seconds};
+    team t = {.roof = roof, .size = 1, .end_ns = begin_ns + 1e9 * seconds};
     for (size_t c = 0; c < roof->count; c++)
         if (roof->widths[c].threads > t.size) t.size = roof->widths[c].threads;
     t.figures = calloc(sm_roof_slot(1, 0, 0), sizeof *t.figures);
