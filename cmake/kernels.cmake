@@ -18,7 +18,11 @@ file(GLOB library_sources CONFIGURE_DEPENDS ${kernels_dir}/*.c ${kernels_dir}/fo
 add_library(sparsemark STATIC ${library_sources})
 find_package(Threads REQUIRED)
 target_link_libraries(sparsemark PUBLIC Threads::Threads m)
-target_include_directories(sparsemark PUBLIC ${kernels_dir}/include PRIVATE ${kernels_dir})
+target_include_directories(sparsemark PUBLIC $<BUILD_INTERFACE:${kernels_dir}/include>
+                           PRIVATE ${kernels_dir})
+# Hidden but for what the public headers declare, so that a library which links the archive does not
+# pass the internals on.
+set_target_properties(sparsemark PROPERTIES C_VISIBILITY_PRESET hidden)
 target_compile_definitions(sparsemark PRIVATE _GNU_SOURCE SM_VERSION="${PROJECT_VERSION}")
 sparsemark_warnings(sparsemark)
 # The oracle must round as written.
@@ -39,7 +43,8 @@ function(add_kernel_object target symbol op format isa variant mr nr)
   target_compile_definitions(${target} PRIVATE SM_MR=${mr} SM_NR=${nr} SM_SYMBOL=${symbol}
     SM_VEC_H="isa/vec_${isa_${isa}_header}.h")
   target_compile_options(${target} PRIVATE ${ARGN})
-  set_target_properties(${target} PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF)
+  set_target_properties(${target} PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF
+                        C_VISIBILITY_PRESET hidden)
   sparsemark_warnings(${target})
 endfunction()
 
@@ -76,7 +81,7 @@ file(STRINGS ${kernels_dir}/include/sparsemark/version.h abi REGEX "^#define SM_
 string(REGEX REPLACE "^#define SM_ABI " "" abi "${abi}")
 set(exports ${kernels_dir}/sparsemark.map)
 add_library(sparsemark_shared SHARED $<TARGET_OBJECTS:sparsemark> ${kernel_objects})
-target_link_libraries(sparsemark_shared PUBLIC Threads::Threads m)
+target_link_libraries(sparsemark_shared PRIVATE Threads::Threads m)
 target_link_options(sparsemark_shared PRIVATE "LINKER:--version-script=${exports}"
                     LINKER:-Bsymbolic)
 if(NOT SPARSEMARK_SANITIZE) # their runtime comes with the program
@@ -85,4 +90,4 @@ endif()
 set_target_properties(sparsemark_shared PROPERTIES OUTPUT_NAME sparsemark SOVERSION ${abi}
                       VERSION ${PROJECT_VERSION} LINKER_LANGUAGE C LINK_DEPENDS ${exports}
                       LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
-target_include_directories(sparsemark_shared PUBLIC ${kernels_dir}/include)
+target_include_directories(sparsemark_shared PUBLIC $<BUILD_INTERFACE:${kernels_dir}/include>)

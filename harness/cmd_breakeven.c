@@ -11,9 +11,10 @@
 static const char USAGE[] =
     "usage: sparsemark breakeven RESULTS [--json]\n"
     "\n"
-    "Says for every layer, format, instruction set and N in RESULTS (a records file, or the "
-    "folder\n"
-    "that holds records.jsonl) from which sparsity on sparse weights beat the best dense kernel.\n"
+    "Says for every layer, pattern, format, instruction set and N in RESULTS (a records file, or\n"
+    "the folder that holds records.jsonl) from which sparsity on sparse weights beat the best "
+    "dense\n"
+    "kernel; N:M patterns, which have one sparsity each, win or lose at 1 - N/M.\n"
     "\n"
     "  --json  the same numbers as one JSON object\n"
     "  --help  this text\n";
@@ -73,8 +74,9 @@ static int print_curves(const sm_breakeven *breakeven, size_t run) {
         add_times(&table, sm_curve_near(curve, 0.5));
         add_times(&table, at_70);
         add_times(&table, sm_curve_near(curve, 0.9));
-        if (at_70 && isfinite(at_70->bytes_share))
-            sm_table_add(&table, "%.0f %%", 100 * at_70->bytes_share);
+        const sm_curve_point *bytes_at = curve->fixed ? curve->points : at_70;
+        if (bytes_at && isfinite(bytes_at->bytes_share))
+            sm_table_add(&table, "%.0f %%", 100 * bytes_at->bytes_share);
         else
             sm_table_add(&table, "-");
         sm_table_add(&table, "%s", curve->marks);
@@ -110,7 +112,8 @@ static void print_run(const json_t *run) {
 
 static void print_notes(const sm_breakeven *breakeven) {
     puts("speedup over the best verified dense kernel of the same group at 50, 70 and 90 % "
-         "(- not measured);\nbytes: packed weights against dense at 70 %");
+         "(- not measured);\nbytes: packed weights against dense at 70 %, of an N:M pattern at "
+         "its own sparsity");
     if (breakeven->wrong) printf("left out: %zu cells with a wrong result\n", breakeven->wrong);
     if (breakeven->no_dense)
         printf("left out: %zu cells with no dense time to compare with\n", breakeven->no_dense);

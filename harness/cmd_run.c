@@ -14,8 +14,10 @@ static const char usage[] =
     "  --quick              the quick sweep (harness/quick.inc), a few minutes\n"
     "  --layers NAME,...    built-in layers (globs, 'all'), or a file of lines 'name m k n'\n"
     "  --input PATH         a .smtx file or a folder of them; may be repeated\n"
-    "  --pattern P          unstructured\n"
-    "  --sparsity LIST      S or FIRST:LAST:STEP, comma-separated (0:0.9:0.1,0.95)\n"
+    "  --pattern LIST       unstructured (default), block:RxC, nm:N:M, nm:N:M@V, rows; N:M keeps\n"
+    "                       N of M, where TFMOT's m_by_n counts the zeros\n"
+    "  --sparsity LIST      S or FIRST:LAST:STEP, comma-separated (0:0.9:0.1,0.95); nm runs once,\n"
+    "                       at its own 1 - N/M\n"
     "  --n LIST|native      columns of X (128); native takes the layer's own\n"
     "  --layout LIST        feature (X[K,N], default), token (X[N,K])\n"
     "  --threads LIST|all   (1)\n"
@@ -27,7 +29,7 @@ static const char usage[] =
     "How:\n"
     "  --precision P        relative half-width of the speedup's 95 % interval (2%)\n"
     "  --budget T           time for all, 90s, 5m, 1h (no limit)\n"
-    "  --cache warm         cache state\n"
+    "  --cache LIST         warm (default), cold-weights: W comes from memory at every call\n"
     "  --seed N             weights and activations (1)\n"
     "  --out FILE           append records to FILE (JSON lines), benchmark.json beside it\n"
     "  --resume             continue the run that FILE holds\n"
@@ -91,7 +93,7 @@ static sm_status set_option(sm_run_options *o, int option, char *value) {
     case OPT_INPUT:
         return sm_source_add_path(&o->sources, value);
     case OPT_PATTERN:
-        return sm_axis_pattern(value);
+        return sm_axis_pattern(o, value);
     case OPT_FORMAT:
         return sm_axis_format(o, value);
     case OPT_SPARSITY:
@@ -107,7 +109,7 @@ static sm_status set_option(sm_run_options *o, int option, char *value) {
     case OPT_THREADS:
         return sm_axis_threads(o, value);
     case OPT_CACHE:
-        return sm_axis_cache(value);
+        return sm_axis_cache(o, value);
     case OPT_PEERS:
         return sm_axis_peers(o, value);
     case OPT_PRECISION:
@@ -137,11 +139,25 @@ static sm_status set_option(sm_run_options *o, int option, char *value) {
     return SM_OK;
 }
 
-/* --quick fixes layers, sparsities and N; what is left to choose is how they are run. */
+/* What a file that is sparse already cannot be asked for. */
+static sm_status check_sparse(const sm_run_options *o, const sm_source *source) {
+    const char *option = o->sparsity_count > 0 ? "--sparsity" : NULL;
+    for (size_t i = 0; i < o->pattern_count; i++)
+        if (o->pattern[i].kind != SM_PATTERN_UNSTRUCTURED) option = "--pattern";
+    if (!option || !source->sparse) return SM_OK;
+    return sm_fail(SM_E_ARG,
+                   "%s: %s is sparse already and keeps its own: expected only dense layers beside "
+                   "it",
+                   option, source->path);
+}
+
+/* --quick fixes the points; what is left to choose is how they are run. */
 static sm_status check_combination(sm_run_options *o) {
-    if (o->quick && (o->sources.count || o->sparsity_count || o->n_count || o->n_native))
-        return sm_fail(SM_E_ARG, "--quick has its own layers, sparsities and N: expected none of "
-                                 "--layers, --input, --sparsity, --n beside it");
+    if (o->quick && (o->sources.count || o->pattern_count || o->sparsity_count || o->n_count ||
+                     o->n_native || o->layout_count || o->threads_count || o->cold_count))
+        return sm_fail(SM_E_ARG,
+                       "--quick has its own points: expected none of --layers, --input, --pattern, "
+                       "--sparsity, --n, --layout, --threads, --cache beside it");
     const char *slash = o->out ? strrchr(o->out, '/') : NULL;
     if (o->out && strcmp(slash ? slash + 1 : o->out, "benchmark.json") == 0)
         return sm_fail(SM_E_ARG,
@@ -152,12 +168,7 @@ static sm_status check_combination(sm_run_options *o) {
     if (o->quick) return sm_source_add_layers(&o->sources, "all");
     if (o->sources.count == 0)
         return sm_fail(SM_E_ARG, "nothing to measure: expected --layers, --input or --quick");
-    for (size_t i = 0; i < o->sources.count && o->sparsity_count; i++)
-        if (o->sources.items[i].sparse)
-            return sm_fail(SM_E_ARG,
-                           "--sparsity: %s is sparse already and keeps its own: expected only "
-                           "dense layers beside it",
-                           o->sources.items[i].path);
+    for (size_t i = 0; i < o->sources.count; i++) SM_TRY(check_sparse(o, &o->sources.items[i]));
     return SM_OK;
 }
 

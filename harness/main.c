@@ -14,6 +14,7 @@ static const struct command {
     {"info", cmd_info, "this machine: CPU, caches, instruction-set levels, peers, warnings"},
     {"doctor", cmd_doctor, "what here spoils timings, and how fine a difference shows"},
     {"list", cmd_list, "kernels, layers, patterns, formats and peers there are"},
+    {"roof", cmd_roof, "what this machine can do at best: multiply-adds, bytes a second"},
     {"check", cmd_check, "run every kernel against the oracle"},
     {"run", cmd_run, "measure sparse against dense"},
     {"breakeven", cmd_breakeven, "from which sparsity sparse wins, out of a result file"},

@@ -180,7 +180,7 @@ static sm_status turn(search *s, double deadline) {
         candidate *c = &s->c[i];
         if (c->out || (s->timed > 0 && sm_seconds() > deadline)) continue;
         if (!c->packed.kernel) {
-            SM_TRY(sm_pack(&s->slice, c->kernel, c->kt, c->mc, &c->packed));
+            SM_TRY(sm_pack(&s->slice, c->kernel, c->kt, c->mc, 1, &c->packed));
             s->timed++;
             (void)time_once(s, c);
         }

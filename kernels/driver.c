@@ -26,14 +26,14 @@ typedef struct job {
     const sm_packed *w;
     const sm_args *args;
     float *workspace;
-    size_t strips, strip_parts, block_parts;
+    size_t strips, threads;
 } job;
 
 /* One strip x one row block: all K tiles. */
 static void run_block(const job *j, size_t block, size_t n0, const float *strip, float *acc) {
     const sm_packed *w = j->w;
     const sm_args *a = j->args;
-    const size_t nr = w->kernel->nr, m0 = block * w->mc;
+    const size_t nr = w->kernel->nr, m0 = w->block_row[block];
     const int token_major = a->y_cs != 1 && a->y_rs == 1;
     float *y = a->y + (ptrdiff_t)m0 * a->y_rs + (ptrdiff_t)n0 * a->y_cs;
     sm_tile t = {.block = block, .acc = acc, .n = sm_min_size(nr, a->n - n0)};
@@ -61,37 +61,39 @@ void sm_driver_pack_x(const sm_packed *w, const sm_args *args, void *workspace) 
     for (size_t n0 = 0; n0 < args->n; n0 += w->kernel->nr) pack_strip(w, args, n0, workspace);
 }
 
-/* Task i of strip_parts x block_parts. */
-static void run_part(void *arg, size_t i) {
+/* Strip s, blocks [begin, end). */
+static void run_strip(const job *j, size_t s, size_t begin, size_t end, float *strip, float *acc) {
+    const size_t n0 = s * j->w->kernel->nr;
+    if (begin == end) return;
+    pack_strip(j->w, j->args, n0, strip);
+    for (size_t b = begin; b < end; b++) run_block(j, b, n0, strip, acc);
+}
+
+/* What thread i does: as many whole strips as every thread can have, for threads share no X then,
+ * and its share of the parts of the strips that are left. */
+static void run_share(void *arg, size_t i) {
     const job *j = arg;
     const sm_packed *w = j->w;
-    const sm_args *a = j->args;
-    const size_t nr = w->kernel->nr;
-    const size_t sp = i % j->strip_parts, bp = i / j->strip_parts;
-    const size_t s_end = (sp + 1) * j->strips / j->strip_parts;
-    const size_t b_begin = bp * w->blocks / j->block_parts;
-    const size_t b_end = (bp + 1) * w->blocks / j->block_parts;
+    const size_t whole = j->strips / j->threads, rest = whole * j->threads;
+    const size_t units = (j->strips - rest) * w->parts;
     float *strip = j->workspace + i * thread_floats(w);
     float *acc = strip + round_up(strip_floats(w), 16);
-    if (b_begin == b_end) return;
-    for (size_t s = sp * j->strips / j->strip_parts; s < s_end; s++) {
-        const size_t n0 = s * nr;
-        pack_strip(w, a, n0, strip);
-        for (size_t b = b_begin; b < b_end; b++) run_block(j, b, n0, strip, acc);
+    for (size_t s = i * whole; s < (i + 1) * whole; s++) run_strip(j, s, 0, w->blocks, strip, acc);
+    for (size_t u = i * units / j->threads, end = (i + 1) * units / j->threads; u < end;) {
+        const size_t s = u / w->parts, first = u % w->parts;
+        const size_t last = sm_min_size(first + end - u, w->parts);
+        run_strip(j, rest + s, w->part_block[first], w->part_block[last], strip, acc);
+        u += last - first;
     }
 }
 
 void sm_driver_run(const sm_packed *w, const sm_args *args, size_t threads,
                    sm_parallel_for *parallel_for, void *pool, void *workspace) {
     if (args->n == 0) return;
-    job j = {.w = w, .args = args, .workspace = workspace};
+    job j = {.w = w, .args = args, .workspace = workspace, .threads = threads};
     j.strips = sm_ceil_div(args->n, w->kernel->nr);
-    /* Strips before rows: threads then share no X and need no second packing of it. */
-    j.strip_parts = sm_min_size(threads, j.strips);
-    j.block_parts = sm_min_size(threads / j.strip_parts, w->blocks);
-    const size_t parts = j.strip_parts * j.block_parts;
-    if (parts == 1 || !parallel_for)
-        for (size_t i = 0; i < parts; i++) run_part(&j, i);
+    if (threads == 1 || !parallel_for)
+        for (size_t i = 0; i < threads; i++) run_share(&j, i);
     else
-        parallel_for(pool, parts, run_part, &j);
+        parallel_for(pool, threads, run_share, &j);
 }

@@ -8,15 +8,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Weights packed for one kernel. W is cut into row blocks of mc rows and K tiles of kt columns; a
- * segment is one (row block, K tile), and segments follow each other in the order in which the
- * driver visits them: block 0 tile 0, block 0 tile 1, ... What the three streams hold is the
- * format's business (formats/<format>.c). */
+/* Weights packed for one kernel. W is cut into parts of rows of about equal cost, for threads,
+ * these into row blocks of at most mc rows, and columns into K tiles of kt; every cut of rows is a
+ * multiple of mr, so that panels, and with them sums, do not depend on the cuts. A segment is one
+ * (row block, K tile), and segments follow each other in the order in which the driver visits them:
+ * block 0 tile 0, block 0 tile 1, ... What the three streams hold is the format's business
+ * (formats/<format>.c). */
 typedef struct sm_packed {
     const sm_kernel *kernel;
     size_t rows, cols, nnz;
     size_t kt, mc;
-    size_t blocks, tiles;
+    size_t blocks, tiles, parts;
+    size_t *block_row;  /* blocks + 1: first row of a block */
+    size_t *part_block; /* parts + 1: first block of a part */
     size_t index_bits;
     size_t *head_at, *index_at, *value_at; /* blocks * tiles + 1: first element of a segment */
     uint16_t *head16;
@@ -49,7 +53,7 @@ static inline size_t sm_ceil_div(size_t a, size_t b) {
 
 /* Rows of row block b. */
 static inline size_t sm_block_rows(const sm_packed *w, size_t b) {
-    return sm_min_size(w->mc, w->rows - b * w->mc);
+    return w->block_row[b + 1] - w->block_row[b];
 }
 
 typedef struct sm_format {
@@ -75,8 +79,9 @@ static inline void sm_row_in_tile(const sm_csr *csr, uint32_t *cursor, size_t ro
     *end = cursor[row] = i;
 }
 
-/* Packs csr for kernel; mc is rounded up to a multiple of mr. kt and mc are > 0. */
-sm_status sm_pack(const sm_csr *csr, const sm_kernel *kernel, size_t kt, size_t mc, sm_packed *out);
+/* Packs csr for kernel; mc is rounded up to a multiple of mr. kt, mc and parts are > 0. */
+sm_status sm_pack(const sm_csr *csr, const sm_kernel *kernel, size_t kt, size_t mc, size_t parts,
+                  sm_packed *out);
 void sm_packed_free(sm_packed *packed);
 sm_status sm_unpack(const sm_packed *packed, sm_csr *out);
 
@@ -95,7 +100,7 @@ void sm_strip_store(const float *tile, size_t nr, size_t rows, size_t n, float *
 
 /* Own threads of a plan. */
 typedef struct sm_pool sm_pool;
-sm_status sm_pool_create(size_t threads, sm_pool **out);
+sm_status sm_pool_create(size_t threads, const int *cpus, sm_pool **out); /* cpus may be NULL */
 void sm_pool_free(sm_pool *pool);
 void sm_pool_run(void *pool, size_t tasks, void (*task)(void *arg, size_t i), void *arg);
 

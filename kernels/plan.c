@@ -11,15 +11,32 @@ struct sm_plan {
     sm_pool *own_pool;
 };
 
+/* What the caller's version of the struct has: fields that it lacks stay zero, fields that this
+ * library lacks must be. No struct has a size off its alignment; the upper end keeps a size that
+ * was never set from reading far. */
+static sm_status copy_options(const sm_plan_options *given, sm_plan_options *o) {
+    enum { LARGEST = 4096 };
+    const size_t size = given->size, known = sizeof *given;
+    if (size == 0 || size > LARGEST || size % _Alignof(sm_plan_options) != 0)
+        return sm_fail(SM_E_ARG,
+                       "sm_plan_options.size is %zu: expected sizeof(sm_plan_options), "
+                       "which is %zu here",
+                       size, known);
+    const unsigned char *bytes = (const unsigned char *)given;
+    for (size_t i = known; i < size; i++)
+        if (bytes[i] != 0)
+            return sm_fail(SM_E_ARG,
+                           "sm_plan_options: byte %zu is set: expected zeros from %zu on, "
+                           "where the options of this version end",
+                           i, known);
+    memcpy(o, given, sm_min_size(size, known));
+    return SM_OK;
+}
+
 /* The options that were given, completed with defaults, or what is wrong with them. */
 static sm_status complete(const sm_plan_options *given, sm_plan_options *o) {
     *o = (sm_plan_options){0};
-    if (given) {
-        if (given->size != sizeof *given)
-            return sm_fail(SM_E_ARG, "sm_plan_options.size is %zu: expected %zu", given->size,
-                           sizeof *given);
-        *o = *given;
-    }
+    if (given) SM_TRY(copy_options(given, o));
     if (o->n == 0) o->n = 128;
     if (o->threads == 0) o->threads = 1;
     if (o->budget_s == 0) o->budget_s = 0.05;
@@ -44,6 +61,11 @@ static sm_status complete(const sm_plan_options *given, sm_plan_options *o) {
     return SM_OK;
 }
 
+/* Rows are only cut for threads where strips do not divide evenly among them. */
+static size_t row_parts(const sm_plan_options *o, const sm_kernel *kernel) {
+    return sm_ceil_div(o->n, kernel->nr) % o->threads == 0 ? 1 : o->threads;
+}
+
 sm_status sm_plan_create(const sm_csr *w, const sm_plan_options *options, sm_plan **out) {
     *out = NULL;
     sm_plan_options o;
@@ -54,7 +76,8 @@ sm_status sm_plan_create(const sm_csr *w, const sm_plan_options *options, sm_pla
     if (!p) return sm_fail(SM_E_NOMEM, "no memory for a plan");
     *p = (sm_plan){.parallel_for = o.parallel_for, .pool = o.pool};
     const double start = sm_seconds();
-    sm_status status = sm_pack(w, choice.kernel, choice.kt, choice.mc, &p->packed);
+    sm_status status =
+        sm_pack(w, choice.kernel, choice.kt, choice.mc, row_parts(&o, choice.kernel), &p->packed);
     p->info = (sm_plan_info){.kernel = choice.kernel,
                              .rows = w->rows,
                              .cols = w->cols,
@@ -71,7 +94,7 @@ sm_status sm_plan_create(const sm_csr *w, const sm_plan_options *options, sm_pla
                              .sparse_s = choice.sparse_s,
                              .candidates = choice.candidates};
     if (status == SM_OK && o.threads > 1 && !o.parallel_for) {
-        status = sm_pool_create(o.threads - 1, &p->own_pool);
+        status = sm_pool_create(o.threads - 1, o.cpus, &p->own_pool);
         p->parallel_for = sm_pool_run;
         p->pool = p->own_pool;
     }

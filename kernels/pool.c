@@ -1,49 +1,85 @@
-/* A plan's own threads: they sleep between calls, callers take turns. */
+/* A plan's own threads. Callers take turns. A thread that is out of work spins for some tens of
+ * microseconds, the pause between two layers of a network, and then sleeps: waking a sleeper costs
+ * as much as a small layer. */
 #include "packed.h"
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
+enum { SPINS = 1000 };
 
 struct sm_pool {
-    pthread_mutex_t turn; /* one caller at a time */
-    pthread_mutex_t lock; /* guards what follows */
-    pthread_cond_t work, done;
+    pthread_mutex_t turn;      /* one caller at a time */
+    pthread_mutex_t lock;      /* for sleeping only */
+    pthread_cond_t work, done; /* for sleeping workers, for the sleeping caller */
+    atomic_size_t left;        /* tasks that nobody has taken; a task is its number below this */
+    atomic_size_t finished;    /* tasks of this turn */
+    atomic_size_t sleepers;    /* workers that sleep, or are about to */
+    atomic_int waiting, stop;  /* the caller sleeps, or is about to */
     void (*task)(void *arg, size_t i);
     void *arg;
-    size_t tasks, next, running;
-    int stop;
+    size_t tasks;
     size_t threads;
     pthread_t thread[];
 };
 
-/* Takes tasks until there are none; called and returns with the lock held. */
+/* Takes tasks until there are none. What a taken task reads of the pool stays until it is finished.
+ */
 static void drain(sm_pool *p) {
-    while (p->next < p->tasks) {
-        const size_t i = p->next++;
-        p->running++;
-        pthread_mutex_unlock(&p->lock);
-        p->task(p->arg, i);
-        pthread_mutex_lock(&p->lock);
-        p->running--;
+    size_t left = atomic_load(&p->left);
+    while (left > 0) {
+        if (!atomic_compare_exchange_weak(&p->left, &left, left - 1)) continue;
+        const size_t tasks = p->tasks;
+        p->task(p->arg, left - 1);
+        if (atomic_fetch_add(&p->finished, 1) + 1 == tasks && atomic_load(&p->waiting)) {
+            pthread_mutex_lock(&p->lock);
+            pthread_cond_signal(&p->done);
+            pthread_mutex_unlock(&p->lock);
+        }
+        left = atomic_load(&p->left);
     }
-    if (p->running == 0) pthread_cond_broadcast(&p->done);
+}
+
+static int has_work(sm_pool *p) {
+    return atomic_load(&p->left) > 0 || atomic_load(&p->stop);
+}
+
+static int is_finished(sm_pool *p) {
+    return atomic_load(&p->finished) == p->tasks;
+}
+
+static int spin(sm_pool *p, int (*over)(sm_pool *p)) {
+    for (int i = 0; i < SPINS; i++) {
+        if (over(p)) return 1;
+        __builtin_ia32_pause();
+    }
+    return 0;
 }
 
 static void *worker(void *arg) {
     sm_pool *p = arg;
-    pthread_mutex_lock(&p->lock);
-    while (!p->stop) {
+    while (!atomic_load(&p->stop)) {
         drain(p);
-        pthread_cond_wait(&p->work, &p->lock);
+        if (spin(p, has_work)) continue;
+        pthread_mutex_lock(&p->lock);
+        atomic_fetch_add(&p->sleepers, 1);
+        while (!has_work(p)) pthread_cond_wait(&p->work, &p->lock);
+        atomic_fetch_sub(&p->sleepers, 1);
+        pthread_mutex_unlock(&p->lock);
     }
-    pthread_mutex_unlock(&p->lock);
     return NULL;
+}
+
+static void wake_workers(sm_pool *p) {
+    pthread_mutex_lock(&p->lock);
+    pthread_cond_broadcast(&p->work);
+    pthread_mutex_unlock(&p->lock);
 }
 
 void sm_pool_free(sm_pool *p) {
     if (!p) return;
-    pthread_mutex_lock(&p->lock);
-    p->stop = 1;
-    pthread_cond_broadcast(&p->work);
-    pthread_mutex_unlock(&p->lock);
+    atomic_store(&p->stop, 1);
+    wake_workers(p);
     for (size_t i = 0; i < p->threads; i++) pthread_join(p->thread[i], NULL);
     pthread_cond_destroy(&p->work);
     pthread_cond_destroy(&p->done);
@@ -52,8 +88,32 @@ void sm_pool_free(sm_pool *p) {
     sm_free(p);
 }
 
-sm_status sm_pool_create(size_t threads, sm_pool **out) {
+/* Starts thread i of the pool, on its CPU where cpus says one. */
+static sm_status start(sm_pool *p, size_t i, const int *cpus) {
+    pthread_attr_t attributes;
+    cpu_set_t *set = NULL;
+    size_t size = 0;
+    int error = pthread_attr_init(&attributes);
+    if (error) return sm_fail(SM_E_NOMEM, "cannot start a thread");
+    if (cpus && (cpus[i] < 0 || (set = CPU_ALLOC((size_t)cpus[i] + 1)) == NULL)) error = -1;
+    if (set) {
+        size = CPU_ALLOC_SIZE((size_t)cpus[i] + 1);
+        CPU_ZERO_S(size, set);
+        CPU_SET_S((size_t)cpus[i], size, set);
+        error = pthread_attr_setaffinity_np(&attributes, size, set);
+    }
+    if (!error) error = pthread_create(&p->thread[i], &attributes, worker, p);
+    CPU_FREE(set);
+    pthread_attr_destroy(&attributes);
+    if (error && cpus) return sm_fail(SM_E_ARG, "cannot start a thread on CPU %d", cpus[i]);
+    if (error) return sm_fail(SM_E_NOMEM, "cannot start %zu threads", i + 1);
+    p->threads++;
+    return SM_OK;
+}
+
+sm_status sm_pool_create(size_t threads, const int *cpus, sm_pool **out) {
     sm_pool *p = sm_alloc(1, sizeof *p + threads * sizeof p->thread[0]);
+    sm_status status = SM_OK;
     *out = NULL;
     if (!p) return sm_fail(SM_E_NOMEM, "no memory for a pool of %zu threads", threads);
     *p = (sm_pool){0};
@@ -61,28 +121,35 @@ sm_status sm_pool_create(size_t threads, sm_pool **out) {
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->work, NULL);
     pthread_cond_init(&p->done, NULL);
-    for (; p->threads < threads; p->threads++) {
-        if (pthread_create(&p->thread[p->threads], NULL, worker, p) != 0) {
-            sm_pool_free(p);
-            return sm_fail(SM_E_NOMEM, "cannot start %zu threads", threads);
-        }
+    for (size_t i = 0; i < threads && status == SM_OK; i++) status = start(p, i, cpus);
+    if (status != SM_OK) {
+        sm_pool_free(p);
+        return status;
     }
     *out = p;
     return SM_OK;
 }
 
+static void wait_for_workers(sm_pool *p) {
+    if (spin(p, is_finished)) return;
+    pthread_mutex_lock(&p->lock);
+    atomic_store(&p->waiting, 1);
+    while (!is_finished(p)) pthread_cond_wait(&p->done, &p->lock);
+    atomic_store(&p->waiting, 0);
+    pthread_mutex_unlock(&p->lock);
+}
+
 void sm_pool_run(void *pool, size_t tasks, void (*task)(void *arg, size_t i), void *arg) {
     sm_pool *p = pool;
+    if (tasks == 0) return;
     pthread_mutex_lock(&p->turn);
-    pthread_mutex_lock(&p->lock);
     p->task = task;
     p->arg = arg;
-    p->next = 0;
     p->tasks = tasks;
-    pthread_cond_broadcast(&p->work);
+    atomic_store(&p->finished, 0);
+    atomic_store(&p->left, tasks); /* from here on workers take them */
+    if (atomic_load(&p->sleepers) > 0) wake_workers(p);
     drain(p);
-    while (p->running > 0) pthread_cond_wait(&p->done, &p->lock);
-    p->tasks = p->next = 0;
-    pthread_mutex_unlock(&p->lock);
+    wait_for_workers(p);
     pthread_mutex_unlock(&p->turn);
 }

@@ -20,6 +20,9 @@ from report_noise import noise_chart  # noqa: E402
 from report_page import conditions_text, cpu_name, page, varying  # noqa: E402
 
 
+ALL_NM = "nm"
+
+
 def slug(text):
     return re.sub(r"[^A-Za-z0-9.]+", "-", str(text)).strip("-").lower()
 
@@ -37,18 +40,48 @@ def write(path, data):
         raise ReportError(f"{path}: cannot write: {error.strerror}") from None
 
 
-def charts_of(run, curves, prefix):
-    """(file name, title, spec) of every picture of a run."""
-    cpu, charts = cpu_name(run.card), []
-    names = varying([c.conditions for c in curves])[0]
+def by_conditions(curves):
+    """(conditions, their curves, what varies as part of a file name and of a title)."""
+    names = varying([c.conditions for c in curves])[0] if curves else []
     for conditions in dict.fromkeys(c.conditions for c in curves):
-        these = [c for c in curves if c.conditions == conditions]
-        text = conditions_text(conditions)
         tag = "".join(f"-{slug(v)}" for name, v in zip(CONDITIONS, conditions) if name in names)
         suffix = f" ({conditions_text(conditions, names)})" if names else ""
+        yield conditions, [c for c in curves if c.conditions == conditions], tag, suffix
+
+
+def as_drawn(curve):
+    """N:M patterns have one point each: they share a picture, in which the series names them."""
+    if not curve.fixed:
+        return curve
+    named = curve.series if curve.series == "best" else f"{curve.pattern} {curve.series}"
+    return curve.renamed(ALL_NM, named)
+
+
+def pattern_charts(run, curves, prefix):
+    """Where there are several patterns: the best kernel of each in one picture."""
+    cpu = cpu_name(run.card)
+    best = [c.renamed("", c.pattern) for c in curves if c.series == "best"]
+    for conditions, these, tag, suffix in by_conditions(best):
+        text = conditions_text(conditions)
         for n in sorted({c.n for c in these}):
-            spec = speedup_chart([c for c in these if c.n == n], cpu, f"N = {n}, {text}")
+            shown = [c for c in these if c.n == n]
+            if len({c.series for c in shown}) > 1:
+                spec = speedup_chart(shown, cpu, f"best kernel of each pattern, N = {n}, {text}",
+                                     "pattern")
+                yield f"{prefix}patterns{tag}-n{n}", f"Patterns at N = {n}{suffix}", spec
+
+
+def charts_of(run, curves, prefix):
+    """(file name, title, spec) of every picture of a run."""
+    cpu, charts = cpu_name(run.card), list(pattern_charts(run, curves, prefix))
+    for conditions, these, tag, suffix in by_conditions([as_drawn(c) for c in curves]):
+        text, shares = conditions_text(conditions), these[0].pattern == ALL_NM
+        legend = "pattern, format and level" if shares else "format and level"
+        for n in sorted({c.n for c in these}):
+            spec = speedup_chart([c for c in these if c.n == n], cpu, f"N = {n}, {text}", legend)
             charts.append((f"{prefix}speedup{tag}-n{n}", f"Speedup at N = {n}{suffix}", spec))
+        if shares:
+            continue  # no break-even, and means over layers of one pattern only
         found = [b for b in map(breakeven, these) if b]
         charts.append((f"{prefix}breakeven{tag}", f"Break-even{suffix}",
                        breakeven_chart(found, cpu, text)))

@@ -111,13 +111,15 @@ def speedup_rows(curves):
                     "series": curve.series, "sparsity": _round(p.sparsity),
                     "speedup": _round(p.speedup), "low": _round(p.low), "high": _round(p.high),
                     "bytes": _round(p.bytes_share), "kernel": p.kernel,
+                    "alone": len(curve.points) == 1,
                     "cell": "marked" if p.marks else "clean", "marks": " ".join(p.marks)})
     return rows
 
 
 SPEEDUP_TOOLTIP = [
     {"field": "layer", "type": "nominal"}, {"field": "shape", "title": "M×K"},
-    {"field": "n", "title": "N"}, {"field": "kernel", "type": "nominal"},
+    {"field": "n", "title": "N"}, {"field": "series", "type": "nominal"},
+    {"field": "kernel", "type": "nominal"},
     {"field": "sparsity", "type": "quantitative", "format": ".1%"},
     {"field": "speedup", "type": "quantitative", "format": ".3f"},
     {"field": "low", "type": "quantitative", "format": ".3f", "title": "interval from"},
@@ -146,17 +148,23 @@ def _lines(x, y, colour, dash, tooltip, band_opacity):
          "encoding": {"x": x, "y": y, "color": colour, "tooltip": tooltip}}]
 
 
-def _speedup_layers(rows, series):
+def _speedup_layers(rows, series, legend):
     ends = [r[f] for r in rows for f in ("speedup", "low", "high") if r[f]]
     y_axis = _log_axis([min(min(ends) / 1.15, 0.9), max(max(ends) * 1.15, 1.1)],
                        "speedup over the best dense")
     x = _sparsity(rows)
     y = {"field": "speedup", "type": "quantitative", **y_axis}
     colour = {"field": "series", "type": "nominal", "scale": _series_scale(series),
-              "title": "format and level", "legend": LINE_LEGEND}
+              "title": legend, "legend": LINE_LEGEND}
     dash = {"field": "series", "type": "nominal", "scale": _dash_scale(series),
-            "title": "format and level", "legend": LINE_LEGEND}
-    return _lines(x, y, colour, dash, SPEEDUP_TOOLTIP, 0.22)
+            "title": legend, "legend": LINE_LEGEND}
+    layers = _lines(x, y, colour, dash, SPEEDUP_TOOLTIP, 0.22)
+    if any(row["alone"] for row in rows):  # a band needs two points
+        layers.insert(1, {"mark": {"type": "rule", "strokeWidth": 1.5},
+                          "transform": [{"filter": "datum.alone"}],
+                          "encoding": {"x": x, "y": {**y, "field": "low"},
+                                       "y2": {"field": "high"}, "color": colour}})
+    return layers
 
 
 def marks_note(curves):
@@ -173,8 +181,9 @@ def _base(title, rows):
     return {"$schema": SCHEMA_URL, "title": title, "config": CONFIG, "data": {"values": rows}}
 
 
-def speedup_chart(curves, cpu, conditions):
-    """Speedup against sparsity, a facet a layer; None without speedups. curves: one N."""
+def speedup_chart(curves, cpu, conditions, legend):
+    """Speedup against sparsity, a facet a layer; None without speedups. curves: one N. legend: what
+    tells the series apart."""
     shown = [c for c in curves if c.series != "best"]
 
     def top(layer):
@@ -193,7 +202,7 @@ def speedup_chart(curves, cpu, conditions):
     note = (f"{len(chosen)} of {len(layers)} layers: the slowest, the fastest and evenly between"
             if len(chosen) < len(layers) else "")
     spec = _base(_title(f"Sparse against dense on {cpu}", conditions,
-                        "line at 1×: as fast as the best dense; band: interval of the speedup"
+                        "line at 1×: as fast as the best dense; band, bar: interval of the speedup"
                         + marks_note(c for c in shown if c.layer in chosen), note), rows)
     columns = min(len(chosen), 3 if len(chosen) in (5, 6, 9) else 4)
     spec.update({"facet": {"field": "facet", "type": "nominal", "title": None,
@@ -202,7 +211,7 @@ def speedup_chart(curves, cpu, conditions):
                  "columns": columns, "resolve": {"axis": {"x": "independent"}},
                  "spec": {"width": {1: 520, 2: 360}.get(columns, 250),
                           "height": {1: 340, 2: 270}.get(columns, 200),
-                          "layer": _speedup_layers(rows, series_of(shown))}})
+                          "layer": _speedup_layers(rows, series_of(shown), legend)}})
     return spec
 
 
@@ -224,7 +233,7 @@ def explorer_chart(curves):
                  "params": [{"name": "view", "value": views[0],
                              "bind": {"input": "select", "options": views, "name": "layer "}}],
                  "transform": [{"filter": "datum.view == view"}],
-                 "layer": _speedup_layers(rows, series_of(curves))})
+                 "layer": _speedup_layers(rows, series_of(curves), "format and level")})
     return spec
 
 

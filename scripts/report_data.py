@@ -2,14 +2,16 @@
 
 The rules are those of `sparsemark breakeven`: of several kernels of a format and ISA the fastest of
 a group counts, duplicates are averaged geometrically, log(speedup) is linear between neighbours,
-and no curve or mean mixes runs, provenances or conditions.
+and no curve or mean mixes runs, provenances or conditions. N:M patterns, which fix their sparsity,
+stand at 1 - N/M.
 """
 
 import json
 import math
 import os
+import re
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 SCHEMAS = (1, 2)
 SAME_SPARSITY = 0.002
@@ -25,6 +27,12 @@ NEEDED = {
                      "bytes_dense_weights", "bytes_moved"), INTEGER),
     **dict.fromkeys(("sparsity", "speedup_dense", "speedup_ci_low", "speedup_ci_high"), REAL),
     **dict.fromkeys(("sample_taints", "taints"), LIST)}
+
+
+def fixed_sparsity(pattern):
+    """What nm:N:M and nm:N:M@V say themselves; None for patterns that leave it open."""
+    found = re.fullmatch(r"nm:(\d+):([1-9]\d*)(@\d+)?", pattern)
+    return 1 - int(found[1]) / int(found[2]) if found else None
 
 
 class ReportError(Exception):
@@ -64,6 +72,21 @@ class Curve:
     @property
     def shape(self):
         return f"{self.m}×{self.k}"
+
+    @property
+    def pattern(self):
+        return self.conditions[CONDITIONS.index("pattern")]
+
+    @property
+    def fixed(self):
+        """Whether the pattern fixes the sparsity: one point, and no break-even to look for."""
+        return fixed_sparsity(self.pattern) is not None
+
+    def renamed(self, pattern, series):
+        """The same points under other names, to be drawn together with other patterns'."""
+        conditions = tuple(pattern if name == "pattern" else value
+                           for name, value in zip(CONDITIONS, self.conditions))
+        return replace(self, conditions=conditions, series=series)
 
     @property
     def reaches_top(self):
@@ -156,6 +179,12 @@ def _series(cell):
     return cell["peer"] or f"{cell['format']} {cell['isa']}".strip()
 
 
+def _place(cell):
+    """Where the cell stands on its curve; a last group that is not full does not move N:M."""
+    fixed = fixed_sparsity(cell["pattern"])
+    return cell["sparsity"] if fixed is None else fixed
+
+
 def _mean(values):
     values = list(values)
     if any(v is None or not v > 0 for v in values):
@@ -169,7 +198,7 @@ def _point(cells):
         return _ratio(cell["bytes_moved"], dense)
 
     return Point(
-        sparsity=sum(c["sparsity"] for c in cells) / len(cells),
+        sparsity=sum(map(_place, cells)) / len(cells),
         speedup=_mean(c["speedup_dense"] for c in cells),
         low=_mean(c["speedup_ci_low"] for c in cells),
         high=_mean(c["speedup_ci_high"] for c in cells),
@@ -180,10 +209,10 @@ def _point(cells):
 
 
 def _merge(cells):
-    cells = sorted(cells, key=lambda c: c["sparsity"])
+    cells = sorted(cells, key=_place)
     points, start = [], 0
     for i in range(1, len(cells) + 1):
-        if i == len(cells) or cells[i]["sparsity"] - cells[start]["sparsity"] > SAME_SPARSITY:
+        if i == len(cells) or _place(cells[i]) - _place(cells[start]) > SAME_SPARSITY:
             points.append(_point(cells[start:i]))
             start = i
     return points

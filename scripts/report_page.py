@@ -30,6 +30,9 @@ same rounds: the median over rounds of the paired ratio, from samples that nothi
 Above the line at 1× sparse is faster. The <b>band</b> is the interval of that median.</p>
 <p><b>Break-even</b> is the sparsity from which on sparse wins at every higher sparsity measured.
 <i>never</i> means: not even at the highest one measured. <i>≤</i> means: already at the lowest.</p>
+<p><b>N:M patterns</b> keep N of every M weights, so each has one sparsity, 1 − N/M, and no
+break-even: its row says how fast it is there and, under <i>bytes</i>, how large. They share pictures
+as points; bars are their intervals.</p>
 <p><b>Marked</b> cells (hollow points, <span class="mark">*</span>) are shown and used, but do not
 lean on them: <code>!precision</code> the interval is wider than asked for; <code>noisy</code> fewer
 than five undisturbed samples, so that all were used; <code>weak-baseline</code> the best dense
@@ -170,6 +173,18 @@ def _nearest(curve, goal):
     return min(near, key=lambda p: abs(p.sparsity - goal)) if near else None
 
 
+def _from(found):
+    """Break-even and interval."""
+    return (_e(found.short()),
+            ("too noisy to say: " if found.noisy else "") + _e(found.interval()))
+
+
+def _at_its_own(point):
+    """The same columns for a pattern that has one sparsity: the speedup there, its interval."""
+    interval = f"{_times(point.low)} to {_times(point.high)}" if point.low and point.high else "?"
+    return f"{_times(point.speedup)} at {100 * point.sparsity:.0f} %", interval
+
+
 def breakeven_table(curves):
     rows, conditions = [], []
     for curve in curves:
@@ -177,14 +192,13 @@ def breakeven_table(curves):
         if not found:
             continue
         at = [_nearest(curve, goal) for goal in (0.5, 0.7, 0.9)]
-        share = at[1].bytes_share if at[1] else None
+        shared = curve.points[0] if curve.fixed else at[1]
         conditions.append(curve.conditions)
         rows.append([_e(curve.layer), _e(curve.shape), curve.n, _e(curve.series),
                      f"{len(curve.points)} of {len(curve.measured) or len(curve.points)}",
-                     _e(found.short()),
-                     ("too noisy to say: " if found.noisy else "") + _e(found.interval()),
+                     *(_at_its_own(curve.points[0]) if curve.fixed else _from(found)),
                      *(_times(p.speedup) if p else "-" for p in at),
-                     f"{100 * share:.0f} %" if share else "-",
+                     f"{100 * shared.bytes_share:.0f} %" if shared and shared.bytes_share else "-",
                      f'<span class="mark">{_e(" ".join(curve.marks()))}</span>'])
     if not rows:
         return "<p>No cell has a speedup.</p>"

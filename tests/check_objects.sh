@@ -35,30 +35,53 @@ while IFS='|' read -r level level_flags; do
 done < <(sed -n 's/^SM_ISA(\([a-z0-9_]*\),.*"\(.*\)")$/\1|\2/p' "$root/kernels/isa.inc")
 [ ${#flags[@]} -gt 0 ] || report "kernels/isa.inc: no level found"
 
-kernels=0
-while IFS='|' read -r name level; do
-    kernels=$((kernels + 1))
+# check_level NAME LEVEL: finds the one object called NAME and holds it to its level.
+check_level() {
+    local name=$1 level=$2 objects
     mapfile -t objects < <(find "$build" -path "*/$name.dir/*" -name '*.o')
     if [ ${#objects[@]} -ne 1 ]; then
         report "$name: ${#objects[@]} objects below $build, expected 1"
-        continue
+        return
     fi
+    object=${objects[0]}
     case ${flags[$level]} in
     *-mavx512*) ;;
-    *-mavx2*) check "${objects[0]}" "$evex" "$level must not use AVX-512" ;;
-    *) check "${objects[0]}" "$vex" "$level must not use AVX" ;;
+    *-mavx2*) check "$object" "$evex" "$level must not use AVX-512" ;;
+    *) check "$object" "$vex" "$level must not use AVX" ;;
     esac
     # Written by hand for its registers; what the vectoriser does with autovec is its own affair.
     case $level in
-    avx512*) must_use "${objects[0]}" '%zmm' "$level uses no zmm register" ;;
-    avx2*) must_use "${objects[0]}" '%ymm' "$level uses no ymm register" ;;
+    avx512*) must_use "$object" '%zmm' "$level uses no zmm register" ;;
+    avx2*) must_use "$object" '%ymm' "$level uses no ymm register" ;;
     esac
+}
+
+kernels=0
+while IFS='|' read -r name level; do
+    kernels=$((kernels + 1))
+    check_level "$name" "$level"
     while read -r object; do
         check "$object" "$evex" "an emulated kernel must not use AVX-512"
     done < <(find "$build" -path "*/emulated_$name.dir/*" -name '*.o')
 done < <(sed -n 's/^SM_KERNEL(\(.*\))$/\1/p' "$root/kernels/kernels.inc" | tr -d ' ' |
     awk -F, '{printf "%s_%s_%s_%s_%s_%sx%s|%s\n", $1, $2, $3, $4, $5, $6, $7, $4}')
 [ $kernels -gt 0 ] || report "kernels/kernels.inc: no kernel found"
+
+# The measured loops: a dot product that the compiler put together from other instructions would be
+# another figure.
+loops=0
+while IFS='|' read -r name level dtype; do
+    loops=$((loops + 1))
+    object=
+    check_level "$name" "$level"
+    if [ -z "$object" ]; then continue; fi
+    case $dtype in
+    u8s8) must_use "$object" 'vpdpbusd' "no dot product" ;;
+    bf16) must_use "$object" 'vdpbf16ps' "no dot product" ;;
+    esac
+done < <(sed -n 's/^SM_ROOF(\(.*\))$/\1/p' "$root/harness/roof/roof.inc" | tr -d ' ' |
+    awk -F, '{printf "roof_%s_%s_%s|%s|%s\n", $1, $2, $3, $4, $2}')
+[ $loops -gt 0 ] || report "harness/roof/roof.inc: no loop found"
 
 library=0
 while read -r object; do
@@ -77,5 +100,5 @@ exported=$(nm -D --defined-only "$shared" | awk '$2 == "T" {sub(/@.*/, "", $3); 
 difference=$(diff <(echo "$declared") <(echo "$exported") | grep '^[<>]' | tr '\n' ' ' || true)
 if [ -n "$difference" ]; then report "$shared: declared (<) and exported (>) differ: $difference"; fi
 
-if [ $code -eq 0 ]; then echo "check_objects: $kernels kernels, $library other objects: fine"; fi
+if [ $code -eq 0 ]; then echo "check_objects: $kernels kernels, $loops loops, $library other objects: fine"; fi
 exit $code

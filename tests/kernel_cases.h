@@ -56,11 +56,11 @@ static sm_status multiply_guarded(void *context, const sm_kernel *kernel, const 
     sm_guarded g[STREAMS] = {{0}}, workspace;
     sm_pool *pool = NULL;
     const int at_end = ++*turn & 1;
-    SM_TRY(sm_pack(w, kernel, kt, mc, &p));
+    SM_TRY(sm_pack(w, kernel, kt, mc, threads, &p));
     guard_packed(&p, at_end, g);
     assert_int_equal(
         sm_guarded_alloc(sm_driver_workspace(&p, args->n, threads), at_end, &workspace), 0);
-    if (threads > 1) assert_int_equal(sm_pool_create(threads - 1, &pool), SM_OK);
+    if (threads > 1) assert_int_equal(sm_pool_create(threads - 1, NULL, &pool), SM_OK);
     sm_driver_run(&p, args, threads, pool ? sm_pool_run : NULL, pool, workspace.data);
     sm_pool_free(pool);
     sm_guarded_free(&workspace);

@@ -67,6 +67,13 @@ def kernels():
     return {row["name"]: row for row in json.loads(run("list", "kernels", "--json").stdout)}
 
 
+def table(text):
+    """The head, the rows and the lines below the rows of what run prints."""
+    head, *lines = text.splitlines()
+    rows = next(i for i, line in enumerate(lines) if re.match(r"\d+ rows; ", line))
+    return head, lines[:rows], lines[rows:]
+
+
 def read_records(path):
     """The complete lines of a result file as objects; each must be JSON."""
     with open(path, "rb") as file:

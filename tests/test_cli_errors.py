@@ -80,8 +80,11 @@ class Usage(ProgramTest):
             self.run_refused("--kernels", value)
         for value in "x", "", ",", "openmp":
             self.run_refused("--peers", value)
-        self.run_refused("--pattern", "nm:2:4", parts=["--pattern", "nm:2:4", "unstructured"])
-        self.run_refused("--cache", "cold", parts=["--cache", "cold", "warm"])
+        self.run_refused("--pattern", "2:4", parts=["--pattern", "'2:4'", "unstructured", "nm:N:M"])
+        for value in "cold", "", "warm,hot":
+            self.run_refused("--cache", value, parts=["--cache", "warm", "cold-weights"])
+        for option, value in ("--layout", "token"), ("--threads", "1"), ("--cache", "cold-weights"):
+            self.refused("run", "--quick", option, value, parts=["--quick", option])
 
     def test_levels(self):
         for value in "x", "", ",", "AVX2", "auto,all":
@@ -127,7 +130,8 @@ class Usage(ProgramTest):
         self.refused("run", "--input", FFN, "--n", "native", parts=["native", FFN, "--n"])
         self.run_refused("--input", FFN, "--sparsity", "0.5", parts=["--sparsity", FFN])
         self.run_refused("--quick", parts=["--quick", "--layers"])
-        for more in ["--input", FFN], ["--sparsity", "0.5"], ["--n", "1"], ["--n", "native"]:
+        for more in ["--input", FFN], ["--pattern", "rows"], ["--sparsity", "0.5"], ["--n", "1"], \
+                ["--n", "native"]:
             self.refused("run", "--quick", *more, parts=["--quick", more[0]])
         self.run_refused("--resume", parts=["--resume", "--out"])
         self.run_refused("--out", "benchmark.json", parts=["--out", "benchmark.json"])

@@ -221,7 +221,7 @@ class Breakeven(ProgramTest):
                  (self.put("cut", whole[:len(head) + 99]), "found none"),
                  (self.put("bytes", bytes(range(256)) * 9), ":1:"), (self.put("null", "null\n"), ":1"),
                  (self.put("list", "[]\n"), ":1"), (self.put("other", '{"type":"run"}\n'), ":1"),
-                 (self.put("schema", head.replace(b'"schema":1', b'"schema":999')), "999"),
+                 (self.put("schema", head.replace(b'"schema":2', b'"schema":999')), "999"),
                  (self.put("field", whole.replace(b'"nnz":', b'"nno":')), ":2"),
                  (self.put("middle", whole.replace(b'"cell"', b'"ce', 1)), ":2"),
                  (self.put("kind", whole.replace(b'"n":4', b'"n":"4"', 1)), ":2")]

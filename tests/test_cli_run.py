@@ -6,7 +6,7 @@ import re
 import unittest
 
 from program import (DATA, ROOT, ProgramTest, cells_of, errors, fields, kernels, listed_kernels,
-                     needs_program, read_records, run)
+                     needs_program, read_records, run, table)
 
 ALL_THREADS = len(os.sched_getaffinity(0))
 IN_JSON = {"str": str, "int": int, "real": (int, float, type(None)), "bool": bool, "words": list,
@@ -20,7 +20,7 @@ class Records(ProgramTest):
         done = self.finish(self.small_run("--sparsity", "0.5,0.9", "--n", "1,8", "--out", out))
         records = read_records(out)
         self.assertEqual([record["type"] for record in records], ["run"] + ["cell"] * 16)
-        self.assertEqual({record["schema"] for record in records}, {1})
+        self.assertEqual({record["schema"] for record in records}, {2})
         self.assertEqual(len({record["run_id"] for record in records}), 1)
         cells = records[1:]
         for cell in cells:
@@ -43,6 +43,11 @@ class Records(ProgramTest):
         self.assertLess(abs(cell["sparsity"] - cell["sparsity_asked"]), 1 / cell["k"])
         self.assertEqual(cell["bytes_dense_weights"], 4 * cell["m"] * cell["k"])
         self.assertIn(cell["plan_choice"], kernels())
+        self.assertIn(cell["roof_limit"], ("fma", "L1", "L2", "L3", "DRAM"))
+        self.assertGreater(cell["roof_share"], 0)
+        dense = cell["m"] * cell["k"] if cell["format"] == "dense" else cell["nnz"]
+        self.assertAlmostEqual(
+            2 * dense * cell["n"] / cell["bytes_moved"] / cell["arithmetic_intensity"], 1, 6)
         self.assertTrue(cell["ci_low_ns"] <= cell["time_ns_median"] <= cell["ci_high_ns"])
         if cell["kernel"] == cell["dense_kernel"]:
             self.assertEqual(cell["speedup_dense"], 1)
@@ -62,9 +67,14 @@ class Records(ProgramTest):
                                   for n in (1, 8) for s in (0.5, 0.9)})
 
     def check_table(self, text, cells):
-        head, *rows = text.splitlines()
+        head, rows, below = table(text)
+        samples = [taint for cell in cells for taint in cell["sample_taints"]]
+        share = sum(taint != 0 for taint in samples) / len(samples)
+        self.assertIn(f"{len(cells)} rows; {100 * share:.1f} % of the samples were disturbed", below[0])
+        self.assertEqual(len(below), 2 if share > 0.2 else 1)
+        self.assertEqual("THE MACHINE WAS BUSY" in text, share > 0.2)
         self.assertIn("speedup [95 % interval]", head)
-        self.assertEqual([re.split(r" +", row)[4] for row in rows],
+        self.assertEqual([re.split(r" +", row)[5] for row in rows],
                          [cell["kernel"] for cell in cells])
 
     def check_benchmark_json(self, cells):
@@ -102,6 +112,16 @@ class Records(ProgramTest):
         self.assertEqual(len(cells), 4)
         for cell in cells:
             self.assertEqual(list(cell), [name for _, name in fields()])
+
+    def test_weights_from_memory(self):
+        out = self.path("r.jsonl")
+        self.finish(self.small_run("--sparsity", "0.5", "--n", "8", "--cache", "warm,cold-weights",
+                                   "--kernels", "spmm_csr_f32_scalar_row_1x8", "--out", out))
+        cells = cells_of(out)
+        self.assertEqual([cell["cache"] for cell in cells],
+                         2 * (["warm"] * 2 + ["cold-weights"] * 2))
+        for cell in cells:
+            self.assertIn(f"|{cell['cache']}|", cell["group"])
 
     def test_the_list_runs_nothing(self):
         out = self.path("r.jsonl")

@@ -162,7 +162,10 @@ static void test_pin(void **unused) {
     assert_int_not_equal(sm_machine_pin(sizes.threads), 0);
     sm_machine_get_sizes(&pinned); /* what the process may use does not shrink by pinning */
     assert_int_equal(pinned.threads, sizes.threads);
-    assert_int_equal(sched_setaffinity(0, sizeof before, &before), 0);
+    assert_int_equal(sm_machine_cpu(sizes.threads), -1);
+    assert_int_equal(sm_machine_unpin(), 0);
+    assert_int_equal(sched_getaffinity(0, sizeof mask, &mask), 0);
+    assert_true(CPU_EQUAL(&mask, &before));
 }
 
 static void look_for(void *arg, const char *text) {

@@ -64,6 +64,46 @@ static void test_what_is_refused(void **state) {
     free_problem(&p);
 }
 
+/* The struct of a later header, with one field more. */
+typedef struct later_options {
+    sm_plan_options known;
+    double further;
+} later_options;
+
+static void test_options_of_other_versions(void **state) {
+    (void)state;
+    problem p;
+    sm_plan *plan;
+    sm_plan_info info;
+    make_problem(5, 6, 3, 0, half, &p);
+    /* Older: kt is there, mc and what follows it are not, whatever the memory holds. */
+    const char *kernel = "spmm_csr_f32_scalar_row_1x8";
+    sm_plan_options o;
+    memset(&o, 0xff, sizeof o);
+    memset(&o, 0, offsetof(sm_plan_options, mc));
+    o.size = offsetof(sm_plan_options, mc);
+    o.kernel = kernel;
+    o.kt = 3;
+    assert_int_equal(sm_plan_create(&p.w, &o, &plan), SM_OK);
+    sm_plan_get_info(plan, &info);
+    assert_string_equal(info.kernel->name, kernel);
+    assert_int_equal(info.kt, 3);
+    run_plan(plan, &p);
+    assert_true(error_of(&p) <= 1.0);
+    sm_plan_free(plan);
+    later_options later = {.known = {.size = sizeof later, .kernel = kernel, .kt = 3}};
+    assert_int_equal(sm_plan_create(&p.w, &later.known, &plan), SM_OK);
+    sm_plan_free(plan);
+    later.further = 1;
+    expect_refused(&p.w, &later.known, SM_E_ARG, "is set: expected zeros from");
+    static const size_t impossible[] = {0, 4, sizeof o + 4, 4096 + 8, SIZE_MAX - 7};
+    for (size_t i = 0; i < sizeof impossible / sizeof impossible[0]; i++) {
+        o.size = impossible[i];
+        expect_refused(&p.w, &o, SM_E_ARG, "sm_plan_options.size is");
+    }
+    free_problem(&p);
+}
+
 static void test_a_level_this_machine_lacks(void **state) {
     (void)state;
     problem p;
@@ -185,6 +225,7 @@ static void test_defaults_and_nothing_to_do(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_refused),
+        cmocka_unit_test(test_options_of_other_versions),
         cmocka_unit_test(test_a_level_this_machine_lacks),
         cmocka_unit_test(test_unpack_is_exact),
         cmocka_unit_test(test_adversarial_shapes),

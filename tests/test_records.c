@@ -210,8 +210,8 @@ static void nan_is_null_and_every_line_is_whole(void **state) {
     char *text = slurp(path, &size);
     assert_non_null(strstr(text, "\"speedup_dense\":null"));
     assert_non_null(strstr(text, "\"source\":\"caf?.smtx\""));
-    assert_memory_equal(text, "{\"type\":\"run\",\"schema\":1,", 24);
-    assert_memory_equal(line_at(text, 1), "{\"type\":\"cell\",\"schema\":1,", 25);
+    assert_memory_equal(text, "{\"type\":\"run\",\"schema\":2,", 24);
+    assert_memory_equal(line_at(text, 1), "{\"type\":\"cell\",\"schema\":2,", 25);
     assert_int_equal(text[size - 1], '\n');
     free(text);
 }
@@ -343,8 +343,8 @@ static void damage_names_its_line(void **state) {
         size_t line;
         const char *from, *to, *message;
     } edits[] = {
-        {0, "\"schema\":1", "\"schema\":2", ":1: schema 2: expected 1"},
-        {1, "\"schema\":1", "\"schema\":7", ":2: schema 7"},
+        {0, "\"schema\":2", "\"schema\":1", ":1: schema 1: expected 2"},
+        {1, "\"schema\":2", "\"schema\":7", ":2: schema 7"},
         {1, "\"run_id\":\"2", "\"run_id\":\"x", "object before its cells"},
         {0, "\"run\"", "\"pun\"", "type \"pun\""},
         {2, "\"kernel\":", "\"kennel\":", ":3: cell without \"kernel\""},

@@ -19,7 +19,7 @@ import report_data  # noqa: E402
 import report_limits  # noqa: E402
 import report_noise  # noqa: E402
 
-RUN = {"type": "run", "schema": 1, "run_id": "r1",
+RUN = {"type": "run", "schema": 2, "run_id": "r1",
        "cpu": {"brand": "Test CPU <8 & more>", "vendor": "X"},
        "build": {"commit": "abc123", "dirty": True, "compiler": "gcc 12"},
        "options": {"points": ["a|s=0.5"], "isa": ["auto"], "precision": 0.02},
@@ -37,7 +37,7 @@ def fields():
 
 def cell(layer="a", sparsity=0.5, speedup=2.0, **values):
     """A group of one cell: panel on AVX2 with a +-4 % interval."""
-    made = {"type": "cell", "schema": 1, "run_id": "r1"}
+    made = {"type": "cell", "schema": 2, "run_id": "r1"}
     made.update({name: DEFAULTS[kind] for kind, name in fields()})
     made.update(layer=layer, sparsity=sparsity, speedup_dense=speedup, group_cells=1, m=512, k=256,
                 n=512, format="panel", isa="avx2", kernel="spmm_panel", op="spmm", threads=1,
@@ -130,7 +130,7 @@ class Pictures(Report):
                   cell(sparsity=0.9))
 
     def test_a_bare_card(self):
-        page = self.draw({"type": "run", "schema": 1, "run_id": "r1"}, cell())
+        page = self.draw({"type": "run", "schema": 2, "run_id": "r1"}, cell())
         self.assertIn("an unnamed CPU", page)
 
     def test_layer_names_cannot_end_the_script(self):
@@ -175,6 +175,73 @@ class Pictures(Report):
         page = self.draw(*records)
         self.assertLess(time.monotonic() - start, 60)
         self.assertIn("Any layer", page)
+
+
+class Patterns(Report):
+    """Each pattern has curves and means of its own; N:M ones are points at 1 - N/M."""
+
+    def names(self, start):
+        return {n for n in os.listdir(self.folder) if n.startswith(start) and n.endswith(".svg")}
+
+    def test_sparsities_that_patterns_fix(self):
+        for pattern, fixed in (("nm:2:4", 0.5), ("nm:1:4@8", 0.75), ("nm:16:16@3", 0), ("rows", None),
+                               ("unstructured", None), ("block:4x1", None), ("nm:2", None),
+                               ("nm:a:4", None), ("nm:1:0", None), ("nm:2:4@", None), ("", None)):
+            self.assertEqual(report_data.fixed_sparsity(pattern), fixed, pattern)
+
+    def test_curves_and_means_do_not_mix_patterns(self):
+        patterns = ["unstructured", "block:4x1", "block:1x4", "nm:2:4", "nm:4:8", "nm:2:4@8", "rows"]
+        curves = self.curves(RUN, *(cell(layer, pattern=pattern, speedup=i + 2.0)
+                                    for layer in ("a", "b") for i, pattern in enumerate(patterns)))
+        self.assertEqual(len(curves), 2 * 2 * len(patterns))
+        for curve in curves:
+            self.assertEqual([round(p.speedup, 9) for p in curve.points],
+                             [patterns.index(curve.pattern) + 2])
+        means = report_data.means_of(curves)
+        self.assertEqual({m["conditions"][1]: round(m["geomean"], 9) for m in means},
+                         {pattern: i + 2 for i, pattern in enumerate(patterns)})
+        self.assertEqual({m["points"] for m in means}, {2})
+
+    def test_n_m_stands_at_its_own_sparsity(self):
+        records = [cell("a", 0.48, 2.0, pattern="nm:2:4"), cell("b", 0.5, 8.0, pattern="nm:2:4"),
+                   cell("a", 0.48, 2.0, pattern="rows"), cell("b", 0.5, 8.0, pattern="rows")]
+        curves = self.curves(RUN, *records)
+        self.assertEqual({c.points[0].sparsity for c in curves if c.fixed}, {0.5})
+        means = report_data.means_of(curves)
+        self.assertEqual([(m["conditions"][1], m["percent"], m["points"]) for m in means],
+                         [("nm:2:4", 50, 2), ("rows", 48, 1), ("rows", 50, 1)])
+
+    def test_pictures(self):
+        page = self.draw(RUN, *(cell(sparsity=s, pattern=p) for s in (0.5, 0.9)
+                                for p in ("unstructured", "block:4x1")),
+                         cell(pattern="nm:2:4", speedup=3.0),
+                         cell(sparsity=0.75, pattern="nm:1:4", speedup=4.0))
+        tags = {"unstructured", "block-4x1"}
+        self.assertEqual(self.names("breakeven"), {f"breakeven-{tag}.svg" for tag in tags})
+        self.assertEqual(self.names("bytes"), {f"bytes-{tag}.svg" for tag in tags})
+        self.assertEqual(self.names("speedup"),
+                         {f"speedup-{tag}-n512.svg" for tag in tags | {"nm"}})
+        self.assertEqual(self.names("patterns"), {"patterns-n512.svg"})
+        row = re.search(r"<tr><td>nm:1:4</td>.*?</tr>", page[page.index("<h2>Break-even"):])[0]
+        cells = [re.sub("<[^>]*>", "", text) for text in re.findall("<td.*?</td>", row)]
+        self.assertEqual(cells, ["nm:1:4", "a", "512×256", "512", "panel avx2", "1 of 1",
+                                 "4.00× at 75 %", "3.85× to 4.16×", "-", "-", "-", "38 %", ""])
+
+    def test_points_of_the_picture_of_patterns(self):
+        curves = self.curves(RUN, cell(sparsity=0.9, speedup=5.0),
+                             cell(speedup=2.0, group="g", group_cells=2, pattern="nm:2:4"),
+                             cell(speedup=3.0, group="g", group_cells=2, pattern="nm:2:4",
+                                  format="csr"))
+        charts = list(report.pattern_charts(report_data.Run(RUN), curves, ""))
+        self.assertEqual([name for name, _, _ in charts], ["patterns-n512"])
+        self.assertEqual({(row["series"], row["sparsity"], row["speedup"])
+                          for row in charts[0][2]["data"]["values"]},
+                         {("unstructured", 0.9, 5.0), ("nm:2:4", 0.5, 3.0)})
+
+    def test_one_n_m_pattern_alone(self):
+        self.draw(RUN, cell(pattern="nm:2:4@8"))
+        self.assertEqual({n for n in os.listdir(self.folder) if n.endswith(".svg")},
+                         {"speedup-n512.svg"})
 
 
 class Refusals(Report):

@@ -2,9 +2,12 @@
 #include "input/input.h"
 #include "prune/prune.h"
 #include "scratch.h"
+#include <math.h>
 #include <unistd.h>
 
 static const char *const tiny = SM_TEST_DATA "/dlmc/rn50/magnitude_pruning/0.8/tiny.smtx";
+
+static const sm_pattern anywhere = {0};
 
 static const char small[] = "2, 4, 2\n0 1 2\n3 0\n";
 
@@ -123,10 +126,10 @@ static void dense_sources_are_pruned_by_magnitude(void **state) {
     sm_source_list list = {0};
     assert_int_equal(sm_source_add_layers(&list, "mnist/conv1"), SM_OK);
     sm_csr all, some, again, other;
-    assert_int_equal(sm_source_matrix(&list.items[0], 0.0, 1, &all), SM_OK);
-    assert_int_equal(sm_source_matrix(&list.items[0], 0.9, 1, &some), SM_OK);
-    assert_int_equal(sm_source_matrix(&list.items[0], 0.9, 1, &again), SM_OK);
-    assert_int_equal(sm_source_matrix(&list.items[0], 0.9, 2, &other), SM_OK);
+    assert_int_equal(sm_source_matrix(&list.items[0], &anywhere, 0.0, 1, &all), SM_OK);
+    assert_int_equal(sm_source_matrix(&list.items[0], &anywhere, 0.9, 1, &some), SM_OK);
+    assert_int_equal(sm_source_matrix(&list.items[0], &anywhere, 0.9, 1, &again), SM_OK);
+    assert_int_equal(sm_source_matrix(&list.items[0], &anywhere, 0.9, 2, &other), SM_OK);
     assert_int_equal(sm_csr_check(&all), SM_OK);
     assert_int_equal(sm_csr_check(&some), SM_OK);
     assert_int_equal(all.rows, 32);
@@ -150,13 +153,40 @@ static void dense_sources_are_pruned_by_magnitude(void **state) {
     sm_source_list_free(&list);
 }
 
+static void patterns_shape_dense_sources(void **state) {
+    (void)state;
+    sm_source_list list = {0};
+    assert_int_equal(sm_source_add_layers(&list, "mnist/conv1"), SM_OK);
+    const sm_pattern two_of_four = {.kind = SM_PATTERN_NM, .n = 2, .m = 4, .v = 8};
+    float expected[800], got[800];
+    sm_csr csr;
+    assert_int_equal(sm_source_matrix(&list.items[0], &two_of_four, (double)NAN, 1, &csr), SM_OK);
+    assert_int_equal(sm_csr_check(&csr), SM_OK);
+    assert_int_equal(csr.nnz, 32 * (6 * 2 + 1)); /* 25 columns: the last group has one */
+    sm_fill_normal(expected, 800, 1);
+    sm_prune_nm(expected, 32, 25, 2, 4, 8);
+    sm_csr_to_dense(&csr, got);
+    assert_memory_equal(got, expected, sizeof got);
+    sm_csr_free(&csr);
+
+    const sm_pattern blocks = {.kind = SM_PATTERN_BLOCK, .r = 4, .c = 3};
+    assert_int_equal(sm_source_matrix(&list.items[0], &blocks, 0.8, 1, &csr), SM_OK);
+    sm_fill_normal(expected, 800, 1);
+    assert_int_equal(sm_prune_block(expected, 32, 25, 4, 3, SM_POOL_AVG, 0.8), SM_OK);
+    sm_csr_to_dense(&csr, got);
+    assert_memory_equal(got, expected, sizeof got);
+    sm_csr_free(&csr);
+    assert_int_equal(sm_source_matrix(&list.items[0], &blocks, (double)NAN, 1, &csr), SM_E_ARG);
+    sm_source_list_free(&list);
+}
+
 static void sparse_sources_keep_their_pattern(void **state) {
     (void)state;
     sm_source_list list = {0};
     assert_int_equal(sm_source_add_path(&list, tiny), SM_OK);
     sm_csr pattern, csr;
     assert_int_equal(sm_smtx_read(tiny, &pattern), SM_OK);
-    assert_int_equal(sm_source_matrix(&list.items[0], 0.5, 3, &csr), SM_OK);
+    assert_int_equal(sm_source_matrix(&list.items[0], &anywhere, 0.5, 3, &csr), SM_OK);
     assert_int_equal(sm_csr_check(&csr), SM_OK);
     assert_int_equal(csr.nnz, 80);
     assert_memory_equal(csr.row_ptr, pattern.row_ptr, 17 * sizeof *csr.row_ptr);
@@ -175,19 +205,19 @@ static void impossible_matrices_are_refused(void **state) {
     sm_csr csr;
     assert_int_equal(
         sm_source_add_layers(&list, write_text("big.txt", "big 2147483648 2147483648 1\n")), SM_OK);
-    assert_int_equal(sm_source_matrix(&list.items[0], 0.5, 1, &csr), SM_E_NOMEM);
+    assert_int_equal(sm_source_matrix(&list.items[0], &anywhere, 0.5, 1, &csr), SM_E_NOMEM);
     assert_string_equal(sm_message(), "big: no memory for 2147483648 x 2147483648 weights");
-    assert_int_equal(sm_source_matrix(&list.items[0], 1.5, 1, &csr), SM_E_ARG);
+    assert_int_equal(sm_source_matrix(&list.items[0], &anywhere, 1.5, 1, &csr), SM_E_ARG);
     assert_string_equal(sm_message(), "big: sparsity: expected 0 to 1, got 1.5");
 
     const char *path = write_text("x.smtx", small);
     assert_int_equal(sm_source_add_path(&list, path), SM_OK);
     write_text("x.smtx", "2, 5, 2\n0 1 2\n3 0\n");
-    assert_int_equal(sm_source_matrix(&list.items[1], 0.0, 1, &csr), SM_E_FORMAT);
+    assert_int_equal(sm_source_matrix(&list.items[1], &anywhere, 0.0, 1, &csr), SM_E_FORMAT);
     assert_message(list.items[1].path, ":1: expected 2 x 4 as before, got 2 x 5");
     assert_null(csr.row_ptr);
     unlink(list.items[1].path);
-    assert_int_equal(sm_source_matrix(&list.items[1], 0.0, 1, &csr), SM_E_IO);
+    assert_int_equal(sm_source_matrix(&list.items[1], &anywhere, 0.0, 1, &csr), SM_E_IO);
     assert_message(list.items[1].path, ": cannot open: No such file or directory");
     sm_source_list_free(&list);
 }
@@ -200,6 +230,7 @@ int main(void) {
         SCRATCH_TEST(listed_layers_are_read),
         SCRATCH_TEST(bad_layer_files_name_the_line),
         SCRATCH_TEST(dense_sources_are_pruned_by_magnitude),
+        SCRATCH_TEST(patterns_shape_dense_sources),
         SCRATCH_TEST(sparse_sources_keep_their_pattern),
         SCRATCH_TEST(impossible_matrices_are_refused),
     };

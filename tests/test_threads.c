@@ -1,7 +1,9 @@
 /* Threads: the same bits for every number of them, own or the caller's, and plans that are shared.
  */
+#include "packed.h"
 #include "plan_problem.h"
 #include <pthread.h>
+#include <sched.h>
 
 enum { M = 70, K = 90, N = 150 };
 
@@ -105,11 +107,75 @@ static void test_pools_come_and_go(void **state) {
     free_problem(&p);
 }
 
+static int upper_half(size_t r, size_t c) {
+    (void)c;
+    return r < M / 2;
+}
+
+/* Nonzeros, not rows, are what threads share; the cuts do not depend on panels. */
+static void test_parts_have_equal_cost(void **state) {
+    (void)state;
+    problem p;
+    make_problem(M, K, 1, 0, upper_half, &p);
+    for (size_t i = 0; i < sm_kernel_count(); i++) {
+        const sm_kernel *k = sm_kernel_at(i);
+        for (size_t parts = 1; parts <= 4; parts++) {
+            sm_packed w;
+            assert_int_equal(sm_pack(&p.w, k, 32, 16 * k->mr, parts, &w), SM_OK);
+            const size_t all = strcmp(k->format, "dense") == 0 ? M : M / 2;
+            for (size_t q = 0; q < w.parts; q++) {
+                const size_t row = w.block_row[w.part_block[q]];
+                assert_true(q == 0 ? row == 0 : row % k->mr == 0 || row == M);
+                /* Empty rows cost a little: up to three rows' worth here, and mr by rounding. */
+                const double share = (double)(all * q) / (double)w.parts;
+                if (w.parts == parts) assert_true(fabs((double)row - share) <= 3.0 + (double)k->mr);
+            }
+            assert_int_equal(w.block_row[w.blocks], M);
+            assert_int_equal(w.part_block[w.parts], w.blocks);
+            sm_packed_free(&w);
+        }
+    }
+    free_problem(&p);
+}
+
+static void note_cpu(void *arg, size_t i) {
+    ((int *)arg)[i] = sched_getcpu();
+    struct timespec while_others_come = {.tv_nsec = 20000000};
+    nanosleep(&while_others_come, NULL);
+}
+
+/* The pool's one thread runs where it was told to, and a CPU that is not there is an error. */
+static void test_threads_are_pinned(void **state) {
+    (void)state;
+    cpu_set_t mask;
+    sm_pool *pool;
+    assert_int_equal(sched_getaffinity(0, sizeof mask, &mask), 0);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET((size_t)cpu, &mask)) continue;
+        int ran[2] = {-1, -1};
+        assert_int_equal(sm_pool_create(1, &cpu, &pool), SM_OK);
+        sm_pool_run(pool, 2, note_cpu, ran);
+        sm_pool_free(pool);
+        assert_true(ran[0] == cpu || ran[1] == cpu);
+    }
+    problem p;
+    make_problem(8, 8, 8, 0, third, &p);
+    const int nowhere = CPU_SETSIZE + 5;
+    const sm_plan_options o = {.size = sizeof o, .threads = 2, .cpus = &nowhere};
+    sm_plan *plan;
+    assert_int_equal(sm_plan_create(&p.w, &o, &plan), SM_E_ARG);
+    assert_non_null(strstr(sm_message(), "on CPU 1029"));
+    assert_null(plan);
+    free_problem(&p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_same_bits_for_every_number_of_threads),
         cmocka_unit_test(test_two_callers_share_a_plan),
         cmocka_unit_test(test_pools_come_and_go),
+        cmocka_unit_test(test_parts_have_equal_cost),
+        cmocka_unit_test(test_threads_are_pinned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #ifndef INPUT_H
 #define INPUT_H
 
+#include "prune/pattern.h"
 #include <sparsemark/matrix.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,7 +25,7 @@ typedef struct sm_source {
     char *path;       /* file, or NULL for a built-in or listed shape */
     char *provenance; /* "seeded-gaussian", "pruned-network:transformer/magnitude_pruning", ... */
     size_t m, k, n;   /* n: native N, 0 if unknown */
-    int sparse;       /* the file fixes the pattern: sparsity cannot be asked for */
+    int sparse;       /* the file fixes the pattern: pattern and sparsity cannot be asked for */
     double sparsity;  /* of a sparse file, as counted from its header; else 0 */
 } sm_source;
 
@@ -44,10 +45,11 @@ sm_status sm_source_add_layers(sm_source_list *list, const char *spec);
  * gives n; provenance and names come from DLMC's MODEL/METHOD/SPARSITY/LAYER where it applies. */
 sm_status sm_source_add_path(sm_source_list *list, const char *path);
 
-/* Makes the matrix. Dense sources: seeded Gaussian weights, pruned by magnitude to `sparsity`
- * (0 keeps all). Sparse sources: the pattern of the file with seeded values; sparsity is ignored.
- * The same (source, sparsity, seed) gives the same matrix on every machine. */
-sm_status sm_source_matrix(const sm_source *source, double sparsity, uint64_t seed, sm_csr *out);
+/* Makes the matrix. Dense sources: seeded Gaussian weights, pruned by magnitude as sm_prune() does.
+ * Sparse sources: the places of the file with seeded values; pattern and sparsity are ignored.
+ * The same (source, pattern, sparsity, seed) gives the same matrix on every machine. */
+sm_status sm_source_matrix(const sm_source *source, const sm_pattern *pattern, double sparsity,
+                           uint64_t seed, sm_csr *out);
 
 /* Reads a DLMC .smtx pattern: line 1 "nrows, ncols, nnz", line 2 row offsets, line 3 column
  * indices. Values are not in the file: val is all 1; fill them with sm_fill_values(). SM_E_FORMAT

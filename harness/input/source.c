@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fnmatch.h>
 #include <fts.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -254,19 +255,20 @@ static sm_status pattern_matrix(const sm_source *source, uint64_t seed, sm_csr *
     return SM_OK;
 }
 
-sm_status sm_source_matrix(const sm_source *source, double sparsity, uint64_t seed, sm_csr *out) {
+sm_status sm_source_matrix(const sm_source *source, const sm_pattern *pattern, double sparsity,
+                           uint64_t seed, sm_csr *out) {
     *out = (sm_csr){0};
     if (source->sparse) return pattern_matrix(source, seed, out);
     const size_t count = source->m * source->k; /* both at most 2^31 */
     /* Before the work, not after it. */
-    if (!(sparsity >= 0.0 && sparsity <= 1.0))
+    if (isnan(sm_pattern_sparsity(pattern)) && !(sparsity >= 0.0 && sparsity <= 1.0))
         return sm_fail(SM_E_ARG, "%s: sparsity: expected 0 to 1, got %g", source->layer, sparsity);
     float *w = sm_alloc(count, sizeof *w);
     if (!w)
         return sm_fail(SM_E_NOMEM, "%s: no memory for %zu x %zu weights", source->layer, source->m,
                        source->k);
     sm_fill_normal(w, count, seed);
-    sm_status status = sm_prune_magnitude(w, count, sparsity);
+    sm_status status = sm_prune(pattern, sparsity, w, source->m, source->k);
     if (status == SM_OK)
         status = sm_csr_from_dense(w, source->m, source->k, (ptrdiff_t)source->k, 1, out);
     sm_free(w);

@@ -19,9 +19,10 @@ json_t *sm_machine_identity(void);
 /* A short name fit for a folder, from the CPU's identity: "amd-f25m17-avx512-2c". */
 void sm_machine_slug(char *buf, size_t size);
 
-/* Data cache sizes in bytes (0 = unknown), cores and hardware threads this process may use. */
+/* Data cache sizes in bytes (0 = unknown), how many of each there are, cores and hardware threads:
+ * those that this process may use. */
 typedef struct sm_machine_sizes {
-    size_t l1d, l2, l3, cores, threads;
+    size_t l1d, l2, l3, l1d_count, l2_count, l3_count, cores, threads;
 } sm_machine_sizes;
 void sm_machine_get_sizes(sm_machine_sizes *out);
 
@@ -65,7 +66,13 @@ int sm_machine_cpu_time(const char *root, sm_cpu_time *out);
 /* Calls say(arg, text) for every condition that spoils a run; returns how many. */
 size_t sm_machine_warnings(void (*say)(void *arg, const char *text), void *arg);
 
-/* Pins the calling thread to core i (one PU a core before SMT siblings); 0 when done. */
+/* The operating system's number of the CPU for thread i (one PU a core before SMT siblings), or -1
+ */
+int sm_machine_cpu(size_t i);
+
+/* Pins the calling thread to that CPU, or gives it back all that the process started with; 0 when
+ * done. */
 int sm_machine_pin(size_t i);
+int sm_machine_unpin(void);
 
 #endif

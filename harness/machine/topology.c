@@ -42,6 +42,15 @@ static hwloc_obj_t core_at(unsigned i) {
     return hwloc_get_obj_by_type(topology, core_type(), i);
 }
 
+/* Cores or caches that this process may use. */
+static size_t count_usable(hwloc_obj_type_t type) {
+    size_t count = 0;
+    hwloc_obj_t object;
+    for (unsigned i = 0; (object = hwloc_get_obj_by_type(topology, type, i)) != NULL; i++)
+        count += (size_t)hwloc_bitmap_intersects(object->cpuset, allowed);
+    return count;
+}
+
 static size_t cache_bytes(hwloc_obj_type_t type) {
     const hwloc_obj_t cache = hwloc_get_obj_by_type(topology, type, 0);
     return cache != NULL ? (size_t)cache->attr->cache.size : 0;
@@ -53,9 +62,11 @@ void sm_machine_get_sizes(sm_machine_sizes *out) {
     out->l1d = cache_bytes(HWLOC_OBJ_L1CACHE);
     out->l2 = cache_bytes(HWLOC_OBJ_L2CACHE);
     out->l3 = cache_bytes(HWLOC_OBJ_L3CACHE);
+    out->l1d_count = count_usable(HWLOC_OBJ_L1CACHE);
+    out->l2_count = count_usable(HWLOC_OBJ_L2CACHE);
+    out->l3_count = count_usable(HWLOC_OBJ_L3CACHE);
     out->threads = (size_t)hwloc_bitmap_weight(allowed);
-    for (unsigned i = 0; core_at(i) != NULL; i++)
-        out->cores += (size_t)hwloc_bitmap_intersects(core_at(i)->cpuset, allowed);
+    out->cores = count_usable(core_type());
 }
 
 void machine_totals(size_t *cores, size_t *threads) {
@@ -84,7 +95,7 @@ static int pu_of(hwloc_obj_t core, size_t rank) {
     return pu;
 }
 
-int sm_machine_pin(size_t i) {
+int sm_machine_cpu(size_t i) {
     if (!is_read()) return -1;
     for (size_t rank = 0, found = 1; found; rank++) {
         found = 0;
@@ -92,16 +103,24 @@ int sm_machine_pin(size_t i) {
             const int pu = pu_of(core_at(c), rank);
             if (pu < 0) continue;
             found = 1;
-            if (i-- > 0) continue;
-            hwloc_bitmap_t set = hwloc_bitmap_alloc();
-            if (set == NULL) return -1;
-            (void)hwloc_bitmap_only(set, (unsigned)pu);
-            const int status = hwloc_set_cpubind(topology, set, HWLOC_CPUBIND_THREAD);
-            hwloc_bitmap_free(set);
-            return status;
+            if (i-- == 0) return pu;
         }
     }
     return -1;
+}
+
+int sm_machine_pin(size_t i) {
+    const int cpu = sm_machine_cpu(i);
+    hwloc_bitmap_t set = cpu < 0 ? NULL : hwloc_bitmap_alloc();
+    if (set == NULL) return -1;
+    (void)hwloc_bitmap_only(set, (unsigned)cpu);
+    const int status = hwloc_set_cpubind(topology, set, HWLOC_CPUBIND_THREAD);
+    hwloc_bitmap_free(set);
+    return status;
+}
+
+int sm_machine_unpin(void) {
+    return is_read() ? hwloc_set_cpubind(topology, allowed, HWLOC_CPUBIND_THREAD) : -1;
 }
 
 static void describe(FILE *out, hwloc_obj_t object) {

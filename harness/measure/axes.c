@@ -106,7 +106,7 @@ sm_status sm_axis_threads(sm_run_options *o, const char *text) {
     char word[WORD];
     sm_machine_sizes sizes;
     sm_machine_get_sizes(&sizes);
-    const size_t all = sizes.threads ? sizes.threads : 1;
+    const size_t all = sizes.threads == 0 ? 1 : sizes.threads < MAX_CPUS ? sizes.threads : MAX_CPUS;
     for (o->threads_count = 0; text;) {
         text = next_word(text, word);
         if (o->threads_count == MAX_AXIS)
@@ -248,14 +248,29 @@ sm_status sm_axis_peers(sm_run_options *o, const char *text) {
     return SM_OK;
 }
 
-sm_status sm_axis_pattern(const char *text) {
-    if (strcmp(text, "unstructured") == 0) return SM_OK;
-    return sm_fail(SM_E_ARG, "--pattern '%s': expected unstructured", text);
+sm_status sm_axis_pattern(sm_run_options *o, const char *text) {
+    char word[WORD];
+    for (o->pattern_count = 0; text;) {
+        text = next_word(text, word);
+        if (o->pattern_count == MAX_AXIS)
+            return sm_fail(SM_E_ARG, "--pattern: expected at most %d names", MAX_AXIS);
+        SM_TRY(sm_pattern_parse(word, &o->pattern[o->pattern_count++]));
+    }
+    return SM_OK;
 }
 
-sm_status sm_axis_cache(const char *text) {
-    if (strcmp(text, "warm") == 0) return SM_OK;
-    return sm_fail(SM_E_ARG, "--cache '%s': expected warm", text);
+sm_status sm_axis_cache(sm_run_options *o, const char *text) {
+    char word[WORD];
+    o->cold_count = 0;
+    while (text) {
+        text = next_word(text, word);
+        const int cold = strcmp(word, "cold-weights") == 0;
+        if (!cold && strcmp(word, "warm") != 0)
+            return sm_fail(SM_E_ARG, "--cache '%s': expected warm or cold-weights", word);
+        if (o->cold_count > 0 && o->cold[0] == cold) continue;
+        if (o->cold_count < 2) o->cold[o->cold_count++] = cold;
+    }
+    return SM_OK;
 }
 
 sm_status sm_axis_precision(sm_run_options *o, const char *text) {
@@ -325,10 +340,12 @@ uint32_t sm_axes_masks(const sm_choice_set *sets, size_t count) {
 }
 
 sm_status sm_axes_complete(sm_run_options *o) {
+    if (o->pattern_count == 0) SM_TRY(sm_axis_pattern(o, "unstructured"));
     if (o->sparsity_count == 0) SM_TRY(sm_axis_sparsity(o, "0:0.9:0.1,0.95"));
     if (o->n_count == 0 && !o->n_native) SM_TRY(sm_axis_n(o, "128"));
     if (o->layout_count == 0) SM_TRY(sm_axis_layout(o, "feature"));
     if (o->threads_count == 0) SM_TRY(sm_axis_threads(o, "1"));
+    if (o->cold_count == 0) SM_TRY(sm_axis_cache(o, "warm"));
     SM_TRY(sm_axes_isa_default(o));
     if (!o->format_given) SM_TRY(sm_axis_format(o, "auto"));
     const uint32_t isa = sm_axes_masks(o->isa, o->isa_count);

@@ -14,8 +14,8 @@ sm_status sm_axis_isa(sm_run_options *o, const char *text);       /* auto, all, 
 sm_status sm_axis_format(sm_run_options *o, const char *text);    /* auto, all, or names */
 sm_status sm_axis_kernels(sm_run_options *o, char *text);         /* best, all, or names; kept */
 sm_status sm_axis_peers(sm_run_options *o, const char *text);     /* auto, none, or names */
-sm_status sm_axis_pattern(const char *text);                      /* unstructured */
-sm_status sm_axis_cache(const char *text);                        /* warm */
+sm_status sm_axis_pattern(sm_run_options *o, const char *text);   /* nm:2:4,block:4x1 */
+sm_status sm_axis_cache(sm_run_options *o, const char *text);     /* warm,cold-weights */
 sm_status sm_axis_precision(sm_run_options *o, const char *text); /* 1% or 0.01 */
 sm_status sm_axis_budget(sm_run_options *o, const char *text);    /* 90, 90s, 5m, 1h */
 sm_status sm_axis_seed(sm_run_options *o, const char *text);

@@ -6,17 +6,29 @@
 #include "measure/watch.h"
 #include <sparsemark/plan.h>
 
+/* One copy of the packed weights. Calls take the copies in turn: with more than the last-level
+ * cache holds, every call finds its weights in memory. */
+typedef struct sm_copy {
+    sm_plan *plan;    /* ours */
+    void *peer_state; /* peers */
+    float *dense; /* what peer_state points into; none in the first copy, which has the operands'
+                     own weights */
+    sm_csr csr;
+} sm_copy;
+
 typedef struct sm_candidate {
     const char *name;   /* of the kernel, or of the peer */
     const char *peer;   /* "" for ours */
     const char *format; /* of the kernel; "dense" or "sparse" for a peer */
     int dense;
-    sm_plan *plan; /* ours */
-    sm_plan_info info;
+    int own;           /* a kernel of ours; else a peer */
+    const int *cpus;   /* of a plan's threads; borrowed */
+    sm_plan_info info; /* ours */
     void *workspace;
     size_t peer_index; /* peers */
-    void *peer_state;
-    double pack_ns, pack_x_share;
+    sm_copy *copies;
+    size_t copy_count, turn;
+    double pack_ns;
     double err_bound_ratio;
     sm_operands *operands;
     sm_watch *watch;
@@ -32,7 +44,18 @@ sm_status sm_candidate_plan(sm_operands *operands, const sm_plan_options *option
 sm_status sm_candidate_peer(sm_operands *operands, size_t peer, size_t threads, sm_candidate *out);
 void sm_candidate_free(sm_candidate *c); /* accepts a zeroed struct */
 
-void sm_candidate_call(void *candidate); /* one multiplication */
+/* Bytes of one copy of the packed weights; a peer's own form is not known: dense, or CSR with
+ * 32-bit indices. */
+size_t sm_candidate_weight_bytes(const sm_candidate *c);
+
+/* Adds copies of the packed weights until they are `bytes` or more. */
+sm_status sm_candidate_copy(sm_candidate *c, size_t bytes);
+
+/* Puts the calling thread where the candidate runs: on the first core, or wherever the operating
+ * system likes for a peer with threads of its own, which would otherwise crowd on that core. */
+void sm_candidate_place(const sm_candidate *c);
+
+void sm_candidate_call(void *candidate); /* one multiplication, with the next copy */
 
 /* Runs once and holds the result against the oracle; returns whether it is within the bound. */
 int sm_candidate_verify(sm_candidate *c);

@@ -19,7 +19,7 @@ static void identity(const group *g, const sm_candidate *c, sm_cell *cell) {
     cell->kernel = copy(c->name);
     cell->peer = copy(c->peer);
     cell->op = copy(k ? k->op : p->n == 1 ? "spmv" : "spmm");
-    cell->pattern = copy("unstructured");
+    cell->pattern = copy(sm_pattern_name(&p->pattern).s);
     cell->format = copy(c->format);
     cell->dtype = copy("f32");
     cell->isa = copy(k ? k->isa : "");
@@ -39,7 +39,7 @@ static void identity(const group *g, const sm_candidate *c, sm_cell *cell) {
     cell->sparsity_asked = p->sparsity;
     cell->sparsity = 1.0 - (double)cell->nnz / ((double)cell->m * (double)cell->k);
     cell->threads = (int64_t)p->threads;
-    cell->cache = copy("warm");
+    cell->cache = copy(p->cold ? "cold-weights" : "warm");
     cell->seed = (int64_t)g->session->options->seed;
     cell->pack_ns = c->pack_ns;
     cell->err_bound_ratio = c->err_bound_ratio;
@@ -48,12 +48,7 @@ static void identity(const group *g, const sm_candidate *c, sm_cell *cell) {
 
 static void traffic(const sm_candidate *c, sm_cell *cell) {
     cell->bytes_dense_weights = 4 * cell->m * cell->k;
-    cell->bytes_weights = cell->bytes_dense_weights;
-    if (c->plan)
-        cell->bytes_weights =
-            (int64_t)(c->info.bytes.values + c->info.bytes.indices + c->info.bytes.pointers);
-    else if (!c->dense) /* a peer's own packing is not known: CSR with 32-bit indices */
-        cell->bytes_weights = 8 * cell->nnz + 4 * (cell->m + 1);
+    cell->bytes_weights = (int64_t)sm_candidate_weight_bytes(c);
     cell->bytes_moved = cell->bytes_weights + 4 * (cell->k + cell->m) * cell->n;
 }
 
@@ -84,6 +79,7 @@ static void times(group *g, sm_candidate *c, sm_cell *cell, char *marks, size_t 
     cell->gflops_nnz = 2.0 * (double)cell->nnz * (double)cell->n / t.median;
     cell->gflops_dense = 2.0 * products / t.median;
     cell->gbytes_s = (double)cell->bytes_moved / t.median;
+    cell->roof_limit = copy(sm_cell_limits(g, c, cell));
     cell->pack_x_share = sm_candidate_pack_x_share(c, t.median);
     if (g->dense >= 0) {
         const sm_candidate *d = &g->items[g->dense];
@@ -99,17 +95,21 @@ static void times(group *g, sm_candidate *c, sm_cell *cell, char *marks, size_t 
     cell->converged = converged;
     if (noisy) mark(marks, size, "noisy");
     if (!converged) mark(marks, size, "!precision");
+    if (sm_cell_not_cold(g, cell)) mark(marks, size, "not-cold");
 }
 
 static void no_times(sm_cell *cell) {
     cell->time_ns_median = cell->time_ns_p25 = cell->ci_low_ns = cell->ci_high_ns = NAN;
     cell->gflops_nnz = cell->gflops_dense = cell->gbytes_s = cell->pack_x_share = NAN;
+    cell->arithmetic_intensity = cell->roof_gflops = cell->roof_share = NAN;
+    cell->roof_limit = copy("");
     cell->samples_ns = NULL;
     cell->sample_taints = NULL;
 }
 
-static void fill(group *g, sm_candidate *c, sm_cell *cell) {
+static void fill(group *g, sm_candidate *c, sm_cell *cell, int weak) {
     char marks[128] = "";
+    if (weak) mark(marks, sizeof marks, "weak-baseline");
     identity(g, c, cell);
     traffic(c, cell);
     cell->dense_time_ns_median = cell->speedup_dense = NAN;
@@ -129,7 +129,14 @@ sm_status sm_group_cells(group *g, sm_group *out) {
     out->cells = calloc(g->count + 1, sizeof *out->cells);
     if (!out->cells) return sm_fail(SM_E_NOMEM, "no memory for cells");
     out->count = g->count;
-    for (size_t i = 0; i < g->count; i++) fill(g, &g->items[i], &out->cells[i]);
+    int weak = 0;
+    if (g->dense >= 0) { /* first, because the marks of the others depend on it */
+        sm_cell dense = {0};
+        fill(g, &g->items[g->dense], &dense, 0);
+        weak = sm_group_weak_baseline(g, &dense);
+        sm_cell_free(&dense);
+    }
+    for (size_t i = 0; i < g->count; i++) fill(g, &g->items[i], &out->cells[i], weak);
     return SM_OK;
 }
 

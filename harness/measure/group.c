@@ -1,6 +1,7 @@
 /* One point: make the matrix, verify every candidate, choose the dense opponent, time in rounds,
  * write cells. */
 #include "measure/group.h"
+#include "machine/machine.h"
 #include "measure/axes.h"
 #include "measure/rounds.h"
 #include "peers/peer.h"
@@ -8,13 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GLANCES = 5 };
+enum { GLANCES = 5, UNKNOWN_CACHE = 64 << 20 };
 
 static sm_plan_options plan_options(const group *g) {
     return (sm_plan_options){.size = sizeof(sm_plan_options),
                              .n = g->point->n,
                              .layout = g->point->layout,
                              .threads = g->point->threads,
+                             .cpus = g->session->cpus,
                              .budget_s = 0.1};
 }
 
@@ -105,7 +107,7 @@ static sm_dense_choice *find_choice(sm_session *s, const sm_point *p) {
     for (size_t i = 0; i < s->dense_count; i++) {
         sm_dense_choice *d = &s->dense[i];
         if (d->m == p->source->m && d->k == p->source->k && d->n == p->n &&
-            d->layout == p->layout && d->threads == p->threads)
+            d->layout == p->layout && d->threads == p->threads && d->cold == p->cold)
             return d;
     }
     return NULL;
@@ -120,6 +122,7 @@ static sm_status choose_dense(group *g) {
                               .n = p->n,
                               .threads = p->threads,
                               .layout = p->layout,
+                              .cold = p->cold,
                               .peer = -1};
     double best[MAX_CANDIDATES];
     for (size_t i = 0; i < MAX_CANDIDATES; i++) best[i] = INFINITY;
@@ -131,7 +134,7 @@ static sm_status choose_dense(group *g) {
     }
     double peer_best = INFINITY;
     for (size_t i = 0; i < g->count; i++) {
-        if (!g->items[i].dense || !g->items[i].peer_state || best[i] >= peer_best) continue;
+        if (!g->items[i].dense || g->items[i].own || best[i] >= peer_best) continue;
         peer_best = best[i];
         choice.peer = (int)g->items[i].peer_index;
     }
@@ -150,6 +153,18 @@ static void drop(group *g, size_t i) {
     if (g->own_dense > (int)i) g->own_dense--;
 }
 
+/* With cold weights every call takes another copy, from a ring that no cache holds. */
+static sm_status make_cold(group *g) {
+    sm_machine_sizes sizes;
+    if (!g->point->cold) return SM_OK;
+    sm_machine_get_sizes(&sizes);
+    const size_t cache = sizes.l3 ? sizes.l3 : sizes.l2;
+    for (size_t i = 0; i < g->count; i++)
+        if (g->items[i].err_bound_ratio <= 1.0)
+            SM_TRY(sm_candidate_copy(&g->items[i], 2 * (cache ? cache : UNKNOWN_CACHE)));
+    return SM_OK;
+}
+
 /* Adds peers, verifies everything, and keeps of the dense peers the one that won. */
 static sm_status add_peers_and_verify(group *g) {
     sm_session *s = g->session;
@@ -163,21 +178,22 @@ static sm_status add_peers_and_verify(group *g) {
         SM_TRY(add_peer(g, i));
     }
     for (size_t i = 0; i < g->count; i++)
-        if (!sm_candidate_verify(&g->items[i])) s->wrong |= g->items[i].plan != NULL;
+        if (!sm_candidate_verify(&g->items[i])) s->wrong |= g->items[i].own;
+    SM_TRY(make_cold(g));
     if (!known) {
         SM_TRY(choose_dense(g));
         known = find_choice(s, g->point);
     }
     for (size_t i = g->count; i-- > 0;) {
         const sm_candidate *c = &g->items[i];
-        if (c->dense && c->peer_state && (int)c->peer_index != known->peer) drop(g, i);
+        if (c->dense && !c->own && (int)c->peer_index != known->peer) drop(g, i);
     }
     if (known->own_wins) {
         g->dense = g->own_dense;
         return SM_OK;
     }
     for (size_t i = 0; i < g->count && g->dense < 0; i++)
-        if (g->items[i].dense && g->items[i].peer_state) g->dense = (int)i;
+        if (g->items[i].dense && !g->items[i].own) g->dense = (int)i;
     return SM_OK;
 }
 
@@ -199,7 +215,7 @@ static sm_status prepare(group *g) {
     const sm_point *p = g->point;
     const uint64_t seed = g->session->options->seed;
     sm_csr w;
-    SM_TRY(sm_source_matrix(p->source, p->sparsity, seed, &w));
+    SM_TRY(sm_source_matrix(p->source, &p->pattern, p->sparsity, seed, &w));
     return sm_operands_create(&w, p->n, p->layout, seed + 1, &g->operands);
 }
 

@@ -21,4 +21,14 @@ typedef struct group {
 
 sm_status sm_group_cells(group *g, sm_group *out);
 
+/* Fills the cell's roof fields from its time and traffic; returns what sets the roof, "" where it
+ * was not measured. */
+const char *sm_cell_limits(const group *g, const sm_candidate *c, sm_cell *cell);
+
+/* Whether the best dense kernel, whose finished cell this is, stays far below its roof. */
+int sm_group_weak_baseline(const group *g, const sm_cell *dense);
+
+/* Whether weights that should have come from memory came faster than memory can deliver. */
+int sm_cell_not_cold(const group *g, const sm_cell *cell);
+
 #endif

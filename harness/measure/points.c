@@ -33,9 +33,10 @@ static char *make_key(const sm_run_options *o, const sm_point *p) {
     char sparsity[32] = "own", *key = NULL;
     if (!isnan(p->sparsity)) snprintf(sparsity, sizeof sparsity, "%.6g", p->sparsity);
     char *name = readable(s->path ? s->path : s->layer);
-    if (name && asprintf(&key, "%s|%zux%zu|%s|unstructured|s=%s|n=%zu|%s|t=%zu|warm|f32|seed=%llu",
-                         name, s->m, s->k, s->provenance, sparsity, p->n, layout_name(p->layout),
-                         p->threads, (unsigned long long)o->seed) < 0)
+    if (name && asprintf(&key, "%s|%zux%zu|%s|%s|s=%s|n=%zu|%s|t=%zu|%s|f32|seed=%llu", name, s->m,
+                         s->k, s->provenance, sm_pattern_name(&p->pattern).s, sparsity, p->n,
+                         layout_name(p->layout), p->threads, p->cold ? "cold-weights" : "warm",
+                         (unsigned long long)o->seed) < 0)
         key = NULL;
     free(name);
     return key;
@@ -90,24 +91,43 @@ static sm_status add_quick(const sm_run_options *o, sm_points *points) {
     return SM_OK;
 }
 
+/* One pattern at every sparsity, or once where the file or the pattern fixes it. */
+static sm_status add_sparsities(const sm_run_options *o, sm_point point, sm_points *points) {
+    const int fixed = point.source->sparse || !isnan(sm_pattern_sparsity(&point.pattern));
+    for (size_t d = 0; d < (fixed ? 1 : o->sparsity_count); d++) {
+        point.sparsity = fixed ? (double)NAN : o->sparsity[d];
+        SM_TRY(append(points, o, &point));
+    }
+    return SM_OK;
+}
+
+/* The digit of a mixed-radix number that has `count` values; the rest stays in *number. */
+static size_t take(size_t *number, size_t count) {
+    const size_t digit = *number % count;
+    *number /= count;
+    return digit;
+}
+
 /* All combinations of one source with the axes. */
 static sm_status add_source(const sm_run_options *o, const sm_source *s, sm_points *points) {
     const size_t n_count = o->n_native ? 1 : o->n_count;
-    const size_t sparsities = s->sparse ? 1 : o->sparsity_count;
     if (o->n_native && s->n == 0)
         return sm_fail(SM_E_ARG, "--n native: %s has no N of its own: expected --n with numbers",
                        s->path ? s->path : s->layer);
-    for (size_t i = 0; i < n_count; i++)
-        for (size_t l = 0; l < o->layout_count; l++)
-            for (size_t t = 0; t < o->threads_count; t++)
-                for (size_t d = 0; d < sparsities; d++) {
-                    const sm_point p = {.source = s,
-                                        .sparsity = s->sparse ? (double)NAN : o->sparsity[d],
-                                        .n = o->n_native ? s->n : o->n[i],
-                                        .layout = o->layout[l],
-                                        .threads = o->threads[t]};
-                    SM_TRY(append(points, o, &p));
-                }
+    const size_t total =
+        n_count * o->layout_count * o->threads_count * o->cold_count * o->pattern_count;
+    for (size_t i = 0; i < total; i++) {
+        size_t at = i;
+        const size_t p = take(&at, o->pattern_count), c = take(&at, o->cold_count);
+        const size_t t = take(&at, o->threads_count), l = take(&at, o->layout_count);
+        const sm_point point = {.source = s,
+                                .pattern = o->pattern[p],
+                                .n = o->n_native ? s->n : o->n[at],
+                                .layout = o->layout[l],
+                                .threads = o->threads[t],
+                                .cold = o->cold[c]};
+        SM_TRY(add_sparsities(o, point, points));
+    }
     return SM_OK;
 }
 
@@ -132,7 +152,9 @@ double sm_point_estimate(const sm_run_options *o, const sm_point *p) {
      * a sample takes at least, and a fixed part for the matrix, the oracle and choosing. */
     const double weights = (double)p->source->m * (double)p->source->k;
     const double products = weights * (double)p->n;
-    const double density = 1.0 - (isnan(p->sparsity) ? p->source->sparsity : p->sparsity);
+    double sparsity = p->source->sparse ? p->source->sparsity : sm_pattern_sparsity(&p->pattern);
+    if (isnan(sparsity)) sparsity = p->sparsity;
+    const double density = 1.0 - sparsity;
     const double kernels = o->kernels_all || o->kernels_count > 1 ? 8.0 : 2.0;
     const double call = 2.0 * products * (4.0 / 60e9 + kernels * density / 40e9);
     const double seconds = 12.0 * (call + 0.006 * (kernels + 2.0)) + 0.3 + 60e-9 * weights;

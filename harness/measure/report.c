@@ -8,6 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Above this share of disturbed samples a run says that the machine was busy. */
+#define BUSY_SHARE 0.2
+
 const char *sm_time_text(double ns, char *buf, size_t size) {
     if (isnan(ns))
         snprintf(buf, size, "-");
@@ -19,9 +22,9 @@ const char *sm_time_text(double ns, char *buf, size_t size) {
 }
 
 void sm_report_header(void) {
-    printf("%-26s %6s %6s %-7s %-38s %10s %10s %22s %8s %6s %7s %9s  %s\n", "layer", "sparse", "N",
-           "layout", "kernel", "dense", "time", "speedup [95 % interval]", "GF/s nnz", "GB/s",
-           "bytes", "err/bound", "marks");
+    printf("%-26s %-12s %6s %6s %-7s %-38s %10s %10s %22s %8s %6s %9s %7s %9s %6s  %s\n", "layer",
+           "pattern", "sparse", "N", "layout", "kernel", "dense", "time", "speedup [95 % interval]",
+           "GF/s nnz", "GB/s", "of roof", "bytes", "err/bound", "quiet", "marks");
 }
 
 /* Long names keep their end: that is where they differ. */
@@ -30,22 +33,69 @@ static const char *tail(const char *text, size_t width) {
     return length > width ? text + length - width : text;
 }
 
+static size_t quiet_samples(const sm_cell *c) {
+    size_t quiet = 0;
+    for (int64_t i = 0; i < c->sample_count; i++) quiet += c->sample_taints[i] == 0;
+    return quiet;
+}
+
+static void report_cell(const sm_cell *c) {
+    char dense[32], time[32], speedup[64] = "-", roof[24] = "-", quiet[16] = "-";
+    if (!isnan(c->speedup_dense))
+        snprintf(speedup, sizeof speedup, "%.2f [%.2f, %.2f]", c->speedup_dense, c->speedup_ci_low,
+                 c->speedup_ci_high);
+    if (!isnan(c->roof_share))
+        snprintf(roof, sizeof roof, "%.0f%% %s", 100 * c->roof_share, c->roof_limit);
+    if (c->sample_count > 0)
+        snprintf(quiet, sizeof quiet, "%.0f%%",
+                 100.0 * (double)quiet_samples(c) / (double)c->sample_count);
+    const double of_dense = (double)c->bytes_weights / (double)c->bytes_dense_weights;
+    printf("%-26s %-12s %5.1f%% %6lld %-7s %-38s %10s %10s %22s %8.1f %6.1f %9s %6.1f%% %9.2g %6s  "
+           "%s\n",
+           tail(c->layer, 26), c->pattern, 100 * c->sparsity, (long long)c->n, c->layout, c->kernel,
+           sm_time_text(c->dense_time_ns_median, dense, sizeof dense),
+           sm_time_text(c->time_ns_median, time, sizeof time), speedup, c->gflops_nnz, c->gbytes_s,
+           roof, 100 * of_dense, c->err_bound_ratio, quiet, c->taints);
+}
+
 void sm_report_group(const sm_cell *cells, size_t count) {
-    char dense[32], time[32], speedup[64];
+    for (size_t i = 0; i < count; i++) report_cell(&cells[i]);
+    fflush(stdout);
+}
+
+void sm_summary_add(sm_summary *s, const sm_cell *cells, size_t count) {
+    s->rows += count;
     for (size_t i = 0; i < count; i++) {
         const sm_cell *c = &cells[i];
-        if (isnan(c->speedup_dense))
-            snprintf(speedup, sizeof speedup, "-");
-        else
-            snprintf(speedup, sizeof speedup, "%.2f [%.2f, %.2f]", c->speedup_dense,
-                     c->speedup_ci_low, c->speedup_ci_high);
-        const double of_dense = (double)c->bytes_weights / (double)c->bytes_dense_weights;
-        printf("%-26s %5.1f%% %6lld %-7s %-38s %10s %10s %22s %8.1f %6.1f %6.1f%% %9.2g  %s\n",
-               tail(c->layer, 26), 100 * c->sparsity, (long long)c->n, c->layout, c->kernel,
-               sm_time_text(c->dense_time_ns_median, dense, sizeof dense),
-               sm_time_text(c->time_ns_median, time, sizeof time), speedup, c->gflops_nnz,
-               c->gbytes_s, 100 * of_dense, c->err_bound_ratio, c->taints);
+        s->noisy += strstr(c->taints, "noisy") != NULL;
+        s->imprecise += strstr(c->taints, "!precision") != NULL;
+        s->weak += strstr(c->taints, "weak-baseline") != NULL;
+        s->not_cold += strstr(c->taints, "not-cold") != NULL;
+        s->samples += (size_t)c->sample_count;
+        s->tainted += (size_t)c->sample_count - quiet_samples(c);
+        for (int64_t j = 0; j < c->sample_count; j++)
+            for (size_t bit = 0; bit < SM_TAINTS; bit++)
+                s->by_taint[bit] += (size_t)(c->sample_taints[j] >> bit & 1);
     }
+}
+
+void sm_report_summary(const sm_summary *s) {
+    static const char *const taints[SM_TAINTS] = {"migrated", "switched out", "steal",
+                                                  "slow probe"};
+    if (s->samples == 0) return;
+    const double percent = 100.0 / (double)s->samples;
+    printf("%zu rows; %.1f %% of the samples were disturbed", s->rows,
+           percent * (double)s->tainted);
+    for (size_t bit = 0; bit < SM_TAINTS; bit++)
+        if (s->by_taint[bit] > 0)
+            printf(", %s %.1f %%", taints[bit], percent * (double)s->by_taint[bit]);
+    printf("; marked: %zu !precision, %zu noisy, %zu weak-baseline, %zu not-cold\n", s->imprecise,
+           s->noisy, s->weak, s->not_cold);
+    if ((double)s->tainted > BUSY_SHARE * (double)s->samples)
+        printf(
+            "THE MACHINE WAS BUSY: more than %.0f %% of the samples were disturbed; measure again "
+            "when it is quiet (sparsemark doctor)\n",
+            100 * BUSY_SHARE);
     fflush(stdout);
 }
 

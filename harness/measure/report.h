@@ -5,6 +5,16 @@
 #include "measure/session.h"
 
 void sm_report_header(void);
+/* What disturbed a run, over all its samples and rows. */
+typedef struct sm_summary {
+    size_t rows, noisy, imprecise, weak, not_cold;
+    size_t samples, tainted, by_taint[SM_TAINTS];
+} sm_summary;
+void sm_summary_add(sm_summary *summary, const sm_cell *cells, size_t count);
+
+/* One line below the table, and another where the machine was too busy for clean numbers. */
+void sm_report_summary(const sm_summary *summary);
+
 void sm_report_group(const sm_cell *cells, size_t count);
 
 /* Progress: a line that overwrites itself on a terminal, plain lines elsewhere. */

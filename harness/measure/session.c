@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 enum { GROUP_CAP_S = 10 };
+static const double ROOF_S = 1.5; /* a thread count */
 
 static volatile sig_atomic_t stop_signal;
 
@@ -71,6 +72,7 @@ typedef struct run_state {
     sm_record_file *file;
     sm_session session;
     size_t done, skipped, written;
+    sm_summary summary;
     double start_ns, estimated_s; /* estimate of the points done */
 } run_state;
 
@@ -90,25 +92,54 @@ static sm_status open_records(run_state *r) {
     char slug[64];
     sm_machine_slug(slug, sizeof slug);
     json_t *options = options_json(r->o, &r->points);
-    json_t *run = sm_machine_card();
     sm_status status = SM_OK;
-    if (!options || !run) status = sm_fail(SM_E_NOMEM, "no memory for the record of the run");
+    if (!options) status = sm_fail(SM_E_NOMEM, "no memory for the record of the run");
     if (status == SM_OK && r->o->resume)
         status = read_earlier(r->o->out, options, slug, &r->earlier);
     if (status == SM_OK)
         status = sm_records_open(r->o->out, r->o->resume, r->earlier.good_bytes, &r->file);
-    if (status == SM_OK) {
+    json_decref(options);
+    return status;
+}
+
+/* A tenth of the budget at most: rows set against a hasty roof are better than none. */
+static sm_status measure_roof(run_state *r) {
+    enum { THREAD_COUNTS = 8 };
+    size_t threads[THREAD_COUNTS] = {0}, count = 0;
+    for (size_t i = 0; i < r->points.count; i++) {
+        size_t t = 0;
+        while (t < count && threads[t] != r->points.items[i].threads) t++;
+        if (t == count && count < THREAD_COUNTS) threads[count++] = r->points.items[i].threads;
+    }
+    return sm_roof_measure(threads, count, fmin(ROOF_S * (double)count, r->o->budget_s / 10),
+                           &r->session.roof);
+}
+
+static sm_status write_run(run_state *r) {
+    if (!r->file) return SM_OK;
+    char slug[64];
+    sm_machine_slug(slug, sizeof slug);
+    json_t *run = sm_machine_card();
+    json_t *options = options_json(r->o, &r->points);
+    json_t *roof = sm_roof_json(r->session.roof);
+    sm_status status = SM_OK;
+    if (run && options && roof) {
         json_object_set_new(run, "machine", json_string(slug));
         json_object_set(run, "options", options);
+        json_object_set(run, "roof", roof);
         status = sm_records_write_run(r->file, run);
+    } else {
+        status = sm_fail(SM_E_NOMEM, "no memory for the record of the run");
     }
+    json_decref(roof);
     json_decref(options);
     json_decref(run);
     return status;
 }
 
-static void show(const run_state *r, const sm_group *group) {
+static void show(run_state *r, const sm_group *group) {
     sm_progress_clear();
+    sm_summary_add(&r->summary, group->cells, group->count);
     if (!r->o->json) {
         sm_report_group(group->cells, group->count);
         return;
@@ -162,6 +193,7 @@ static sm_status run_points(run_state *r) {
         SM_TRY(run_point(r, i));
     }
     sm_progress_clear();
+    if (!r->o->json) sm_report_summary(&r->summary);
     return SM_OK;
 }
 
@@ -192,6 +224,7 @@ static void warn(void *arg, const char *text) {
 
 int sm_session_run(const sm_run_options *options) {
     run_state r = {.o = options, .session = {.options = options}};
+    for (size_t i = 0; i < MAX_CPUS; i++) r.session.cpus[i] = sm_machine_cpu(i + 1);
     sm_status status = sm_points_create(options, &r.points);
     if (status != SM_OK) return complain_status(status);
     int code;
@@ -201,12 +234,15 @@ int sm_session_run(const sm_run_options *options) {
     } else {
         sm_machine_warnings(warn, NULL);
         status = open_records(&r);
+        if (status == SM_OK) status = measure_roof(&r);
+        if (status == SM_OK) status = write_run(&r);
         signal(SIGINT, on_signal);
         signal(SIGTERM, on_signal);
         if (status == SM_OK) status = run_points(&r);
         code = finish(&r, status);
     }
     sm_watch_free(r.session.watch);
+    sm_roof_free(r.session.roof);
     free(r.session.dense);
     sm_record_set_free(&r.earlier);
     sm_points_free(&r.points);

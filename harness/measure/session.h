@@ -4,7 +4,9 @@
 
 #include "input/input.h"
 #include "measure/watch.h"
+#include "prune/pattern.h"
 #include "records/record.h"
+#include "roof/roof.h"
 #include <sparsemark/plan.h>
 
 /* A set of levels or formats of which the best kernel is wanted, under the name asked for. */
@@ -13,12 +15,14 @@ typedef struct sm_choice_set {
     uint32_t mask;
 } sm_choice_set;
 
-enum { MAX_SETS = 32, MAX_AXIS = 64, MAX_NAMES = 64 };
+enum { MAX_SETS = 32, MAX_AXIS = 64, MAX_NAMES = 64, MAX_CPUS = 1024 };
 
 #define SM_PEERS_AUTO UINT32_MAX
 
 typedef struct sm_run_options {
     sm_source_list sources;
+    sm_pattern pattern[MAX_AXIS];
+    size_t pattern_count;
     double sparsity[MAX_AXIS];
     size_t sparsity_count;
     size_t n[MAX_AXIS];
@@ -28,6 +32,8 @@ typedef struct sm_run_options {
     size_t layout_count;
     size_t threads[MAX_AXIS];
     size_t threads_count;
+    int cold[2]; /* cache states: 0 warm, 1 cold weights */
+    size_t cold_count;
     sm_choice_set isa[MAX_SETS];
     size_t isa_count;
     sm_choice_set format[MAX_SETS]; /* empty: dense only */
@@ -45,9 +51,11 @@ typedef struct sm_run_options {
 /* One group of cells: everything that is timed together. */
 typedef struct sm_point {
     const sm_source *source;
-    double sparsity; /* NaN where the file fixes it */
+    sm_pattern pattern;
+    double sparsity; /* NaN where the file or the pattern fixes it */
     size_t n, threads;
     sm_layout layout;
+    int cold;  /* weights come from memory, not from a cache */
     char *key; /* the cells' "group"; owned */
 } sm_point;
 
@@ -67,6 +75,7 @@ double sm_point_estimate(const sm_run_options *options, const sm_point *point);
 typedef struct sm_dense_choice {
     size_t m, k, n, threads;
     sm_layout layout;
+    int cold;
     int peer;     /* index of the fastest peer, -1 for none */
     int own_wins; /* our dense control was faster than every peer */
 } sm_dense_choice;
@@ -74,6 +83,8 @@ typedef struct sm_dense_choice {
 typedef struct sm_session {
     const sm_run_options *options;
     sm_watch *watch;
+    sm_roof *roof;
+    int cpus[MAX_CPUS]; /* of the threads of a plan, one a core first; the caller is on core 0 */
     sm_dense_choice *dense;
     size_t dense_count;
     int wrong; /* a kernel computed a wrong result */

@@ -5,12 +5,12 @@
 #include <sparsemark/status.h>
 #include <stdint.h>
 
-enum { TAINT_MIGRATED = 1, TAINT_SWITCHED = 2, TAINT_STEAL = 4, TAINT_PROBE = 8 };
+enum { TAINT_MIGRATED = 1, TAINT_SWITCHED = 2, TAINT_STEAL = 4, TAINT_PROBE = 8, SM_TAINTS = 4 };
 
 typedef struct sm_watch sm_watch;
 
-/* Prepares the probe: a few microseconds of our own dense kernel in L1, which fills FMA, load and
- * integer ports, so that a busy SMT sibling shows as well as a lower frequency. */
+/* Learns how long the probe (sm_roof_probe) takes when nothing disturbs it. The probe fills every
+ * issue slot of the core, so that a busy SMT sibling shows as well as a lower frequency. */
 sm_status sm_watch_create(sm_watch **out);
 void sm_watch_free(sm_watch *watch); /* accepts NULL */
 

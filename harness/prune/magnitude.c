@@ -3,15 +3,8 @@
  * of the leading digit tells which digit the threshold has; three passes fix all 31 bits. Linear in
  * the worst case, no copy of the tensor, exact with ties. Limit: one read of w a pass. */
 #include "prune/prune.h"
+#include "prune/threshold.h"
 #include <math.h>
-#include <string.h>
-
-/* A NaN counts as larger than infinity: it is kept, for sm_csr_from_dense() to refuse. */
-static uint32_t magnitude_bits(float v) {
-    uint32_t bits;
-    memcpy(&bits, &v, sizeof bits);
-    return bits & UINT32_C(0x7fffffff);
-}
 
 static uint32_t kth_largest(const float *w, size_t count, size_t k) {
     static const struct { unsigned shift, bits; } digits[] = {{20, 11}, {10, 10}, {0, 10}};
@@ -21,7 +14,7 @@ static uint32_t kth_largest(const float *w, size_t count, size_t k) {
         const uint32_t mask = (UINT32_C(1) << digits[d].bits) - 1;
         size_t histogram[1 << 11] = {0};
         for (size_t i = 0; i < count; i++) {
-            const uint32_t m = magnitude_bits(w[i]);
+            const uint32_t m = sm_magnitude_bits(w[i]);
             if (m >> above == found >> above) histogram[(m >> shift) & mask]++;
         }
         uint32_t digit = mask;
@@ -40,16 +33,20 @@ static size_t keep_count(size_t count, float sparsity) {
     return k < (float)count ? (size_t)k : count;
 }
 
-sm_status sm_prune_magnitude(float *w, size_t count, double sparsity) {
+sm_status sm_threshold(const float *score, size_t count, double sparsity, uint32_t *threshold) {
+    *threshold = 0; /* keeps all */
     if (!(sparsity >= 0.0 && sparsity <= 1.0))
         return sm_fail(SM_E_ARG, "sparsity: expected 0 to 1, got %g", sparsity);
     if (count == 0 || sparsity == 0.0) return SM_OK;
-    if (sparsity == 1.0) {
-        memset(w, 0, count * sizeof *w);
-        return SM_OK;
-    }
-    const uint32_t threshold = kth_largest(w, count, keep_count(count, (float)sparsity));
+    *threshold = sparsity == 1.0 ? UINT32_MAX /* above all magnitudes: keeps none */
+                                 : kth_largest(score, count, keep_count(count, (float)sparsity));
+    return SM_OK;
+}
+
+sm_status sm_prune_magnitude(float *w, size_t count, double sparsity) {
+    uint32_t threshold;
+    SM_TRY(sm_threshold(w, count, sparsity, &threshold));
     for (size_t i = 0; i < count; i++)
-        if (magnitude_bits(w[i]) < threshold) w[i] = 0.0f;
+        sm_keep(&w[i], sm_magnitude_bits(w[i]) >= threshold ? UINT32_MAX : 0);
     return SM_OK;
 }

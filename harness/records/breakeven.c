@@ -2,6 +2,7 @@
  * kernels of one format and ISA the fastest counts), by curve and sparsity (a curve's points), and
  * by place in the file (the order in which people read). */
 #include "records/breakeven.h"
+#include "prune/pattern.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@ typedef struct entry {
     const sm_cell *cell;
     size_t run, group, index; /* group: index of its first cell */
     int best;                 /* stands for the best series, whatever its format and ISA */
+    double sparsity;          /* where the cell stands on its curve */
 } entry;
 
 static int compare_int(int64_t a, int64_t b) {
@@ -60,7 +62,7 @@ static int by_group(const void *x, const void *y) {
 static int by_sparsity(const void *x, const void *y) {
     const entry *a = x, *b = y;
     int c = compare_key(a, b);
-    if (!c) c = compare_real(a->cell->sparsity, b->cell->sparsity);
+    if (!c) c = compare_real(a->sparsity, b->sparsity);
     return c ? c : compare_int((int64_t)a->index, (int64_t)b->index);
 }
 
@@ -86,6 +88,19 @@ static int is_usable(const sm_cell *cell, sm_breakeven *out) {
     return 0;
 }
 
+/* The sparsity that the pattern fixes, NaN if none. */
+static double fixed_sparsity(const sm_cell *cell) {
+    sm_pattern pattern;
+    return sm_pattern_parse(cell->pattern, &pattern) == SM_OK ? sm_pattern_sparsity(&pattern) : NAN;
+}
+
+/* N:M stands at 1 - N/M, whatever a last group adds that is not full: layers are comparable then.
+ */
+static double place(const sm_cell *cell) {
+    const double fixed = fixed_sparsity(cell);
+    return isnan(fixed) ? cell->sparsity : fixed;
+}
+
 /* Every usable cell as itself, ours also as a candidate for best. Returns how many entries. */
 static size_t gather(const sm_record_set *set, entry *entries, sm_breakeven *out) {
     size_t count = 0, group = 0;
@@ -93,8 +108,9 @@ static size_t gather(const sm_record_set *set, entry *entries, sm_breakeven *out
         const sm_cell *cell = &set->cells[i];
         if (i == group + (size_t)set->cells[group].group_cells) group = i;
         if (!is_usable(cell, out)) continue;
-        entries[count++] = (entry){cell, set->run_of[i], group, i, 0};
-        if (!*cell->peer) entries[count++] = (entry){cell, set->run_of[i], group, i, 1};
+        const double at = place(cell);
+        entries[count++] = (entry){cell, set->run_of[i], group, i, 0, at};
+        if (!*cell->peer) entries[count++] = (entry){cell, set->run_of[i], group, i, 1, at};
     }
     return count;
 }
@@ -127,7 +143,7 @@ static sm_curve_point merge(const entry *entries, size_t count) {
     sm_curve_point sum = {0};
     for (size_t i = 0; i < count; i++) {
         const sm_cell *cell = entries[i].cell;
-        sum.sparsity += cell->sparsity;
+        sum.sparsity += entries[i].sparsity;
         sum.speedup += log(cell->speedup_dense);
         sum.ci_low += log(cell->speedup_ci_low);
         sum.ci_high += log(cell->speedup_ci_high);
@@ -189,6 +205,7 @@ static sm_crossing find_in(const sm_curve *curve, double *scratch, size_t member
 /* entries: one curve, sorted by sparsity. */
 static sm_status make_curve(const entry *entries, size_t count, sm_curve *curve) {
     *curve = (sm_curve){.cell = entries->cell, .run = entries->run, .best = entries->best};
+    curve->fixed = !isnan(fixed_sparsity(entries->cell));
     curve->points = calloc(count, sizeof *curve->points);
     curve->marks = collect_marks(entries, count);
     double *scratch = calloc(count, 2 * sizeof *scratch);
@@ -198,9 +215,8 @@ static sm_status make_curve(const entry *entries, size_t count, sm_curve *curve)
     }
     curve->redundant = entries->best;
     for (size_t i = 0, next; i < count; i = next) {
-        const double start = entries[i].cell->sparsity;
-        for (next = i; next < count && entries[next].cell->sparsity - start <= SAME_SPARSITY;
-             next++) {
+        const double start = entries[i].sparsity;
+        for (next = i; next < count && entries[next].sparsity - start <= SAME_SPARSITY; next++) {
             if (strcmp(entries[next].cell->format, entries->cell->format) ||
                 strcmp(entries[next].cell->isa, entries->cell->isa))
                 curve->redundant = 0;

@@ -30,6 +30,7 @@ typedef struct sm_curve {
     const sm_cell *cell;    /* one of its cells; borrowed from the record set */
     size_t run;             /* index in the record set's runs */
     int best;               /* best of our sparse formats and ISAs at each point; else one format */
+    int fixed;              /* the pattern fixes the sparsity: one point, at 1 - N/M */
     int redundant;          /* best, and only one series stands behind it: the same curve twice */
     sm_curve_point *points; /* increasing sparsity */
     size_t count;

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SM_SCHEMA_VERSION = 1 };
+enum { SM_SCHEMA_VERSION = 2 };
 
 typedef struct sm_cell {
 #define SM_CELL_str char *

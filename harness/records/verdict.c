@@ -66,8 +66,26 @@ static void describe(const sm_curve *curve, char *buf, size_t size) {
     }
 }
 
+/* With one point there is no crossing to look for: whether it wins, and by how much. */
+static void describe_fixed(const sm_curve *curve, char *buf, size_t size) {
+    const sm_curve_point *point = curve->points;
+    const int no_interval = curve->from_low.kind == SM_CROSSING_UNKNOWN;
+    const char *answer = curve->crossing.kind == SM_CROSSING_BELOW ? "sparse wins" : "sparse loses";
+    if (!no_interval && !is_certain(curve)) answer = "too close to say";
+    snprintf(buf, size, "%s at its own %.0f %%: %.2fx", answer, percent(point->sparsity),
+             point->speedup);
+    const size_t used = strlen(buf);
+    if (no_interval)
+        snprintf(buf + used, size - used, " (no interval)");
+    else
+        snprintf(buf + used, size - used, " (%.2fx to %.2fx)", point->ci_low, point->ci_high);
+}
+
 void sm_curve_verdict(const sm_curve *curve, char *buf, size_t size) {
-    describe(curve, buf, size);
+    if (curve->fixed)
+        describe_fixed(curve, buf, size);
+    else
+        describe(curve, buf, size);
     const size_t used = strlen(buf);
     if (curve->count < curve->measured)
         snprintf(buf + used, size - used, " [at %zu of %zu sparsities]", curve->count,

@@ -19,7 +19,7 @@ static sm_status pack(const sm_csr *csr, sm_packed *out) {
             out->index_at[segment] = out->value_at[segment] = at;
             for (size_t r = 0; r < sm_block_rows(out, b); r++) {
                 uint32_t begin, end;
-                sm_row_in_tile(csr, cursor, b * out->mc + r, (t + 1) * out->kt, &begin, &end);
+                sm_row_in_tile(csr, cursor, out->block_row[b] + r, (t + 1) * out->kt, &begin, &end);
                 out->head32[head++] = end - begin;
                 for (uint32_t i = begin; i < end; i++, at++) {
                     out->index32[at] = csr->col[i] - (uint32_t)(t * out->kt);

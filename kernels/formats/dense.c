@@ -23,7 +23,7 @@ static sm_status pack(const sm_csr *csr, sm_packed *out) {
             for (size_t r = 0; r < rows; r++) {
                 float *panel = out->value + at + r / mr * mr * cols + r % mr;
                 uint32_t begin, end;
-                sm_row_in_tile(csr, cursor, b * out->mc + r, c0 + cols, &begin, &end);
+                sm_row_in_tile(csr, cursor, out->block_row[b] + r, c0 + cols, &begin, &end);
                 for (uint32_t i = begin; i < end; i++) panel[(csr->col[i] - c0) * mr] = csr->val[i];
             }
             at += sm_ceil_div(rows, mr) * mr * cols;

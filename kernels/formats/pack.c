@@ -3,7 +3,55 @@
 #include "packed.h"
 #include <string.h>
 
+/* A row costs its nonzeros and about as much as ROW_COST of them for its accumulators. */
+enum { ROW_COST = 4 };
+
+static double cost_above(const sm_csr *csr, int dense, size_t row) {
+    return dense ? (double)row : (double)csr->row_ptr[row] + ROW_COST * (double)row;
+}
+
+/* First row of part i: the multiple of mr nearest to its share of the cost. */
+static size_t part_row(const sm_csr *csr, int dense, size_t mr, size_t i, size_t parts) {
+    const double target = cost_above(csr, dense, csr->rows) * (double)i / (double)parts;
+    size_t low = 0, high = sm_ceil_div(csr->rows, mr); /* panels */
+    if (i == parts) return csr->rows;
+    while (low < high) {
+        const size_t middle = (low + high) / 2;
+        const size_t row = sm_min_size((2 * middle + 1) * mr / 2, csr->rows); /* of its middle */
+        if (cost_above(csr, dense, row) < target)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return sm_min_size(low * mr, csr->rows);
+}
+
+/* Fills parts, blocks and their rows. */
+static sm_status cut_rows(const sm_csr *csr, size_t parts, sm_packed *p) {
+    const size_t mr = p->kernel->mr;
+    const int dense = strcmp(p->kernel->format, "dense") == 0;
+    p->parts = sm_min_size(parts, sm_ceil_div(p->rows, mr));
+    p->part_block = sm_alloc(p->parts + 1, sizeof *p->part_block);
+    p->block_row = sm_alloc(p->rows / p->mc + p->parts + 2, sizeof *p->block_row);
+    if (!p->part_block || !p->block_row)
+        return sm_fail(SM_E_NOMEM, "%s: no memory for %zu parts", p->kernel->name, p->parts);
+    for (size_t i = 0; i < p->parts; i++) {
+        const size_t end = part_row(csr, dense, mr, i + 1, p->parts);
+        size_t row = part_row(csr, dense, mr, i, p->parts);
+        p->part_block[i] = p->blocks;
+        for (size_t left = sm_ceil_div(end - row, p->mc); left > 0; left--) {
+            p->block_row[p->blocks++] = row;
+            row += sm_ceil_div(sm_ceil_div(end - row, mr), left) * mr;
+        }
+    }
+    p->part_block[p->parts] = p->blocks;
+    p->block_row[p->blocks] = p->rows;
+    return SM_OK;
+}
+
 void sm_packed_free(sm_packed *p) {
+    sm_free(p->block_row);
+    sm_free(p->part_block);
     sm_free(p->head_at);
     sm_free(p->index_at);
     sm_free(p->value_at);
@@ -15,7 +63,7 @@ void sm_packed_free(sm_packed *p) {
     *p = (sm_packed){0};
 }
 
-sm_status sm_pack(const sm_csr *csr, const sm_kernel *kernel, size_t kt, size_t mc,
+sm_status sm_pack(const sm_csr *csr, const sm_kernel *kernel, size_t kt, size_t mc, size_t parts,
                   sm_packed *out) {
     const sm_format *format = sm_format_of(kernel);
     *out = (sm_packed){0};
@@ -29,8 +77,12 @@ sm_status sm_pack(const sm_csr *csr, const sm_kernel *kernel, size_t kt, size_t 
     p.kt = sm_min_size(kt, csr->cols);
     p.mc =
         sm_min_size(sm_ceil_div(mc, kernel->mr), sm_ceil_div(csr->rows, kernel->mr)) * kernel->mr;
-    p.blocks = sm_ceil_div(p.rows, p.mc);
     p.tiles = sm_ceil_div(p.cols, p.kt);
+    const sm_status cut = cut_rows(csr, parts, &p);
+    if (cut != SM_OK) {
+        sm_packed_free(&p);
+        return cut;
+    }
     const size_t segments = p.blocks * p.tiles;
     p.head_at = sm_alloc(segments + 1, sizeof *p.head_at);
     p.index_at = sm_alloc(segments + 1, sizeof *p.index_at);
@@ -43,7 +95,7 @@ sm_status sm_pack(const sm_csr *csr, const sm_kernel *kernel, size_t kt, size_t 
         sm_packed_free(&p);
         return status;
     }
-    p.bytes.pointers += 3 * (segments + 1) * sizeof(size_t);
+    p.bytes.pointers += (3 * (segments + 1) + p.blocks + p.parts + 2) * sizeof(size_t);
     *out = p;
     return SM_OK;
 }
@@ -59,7 +111,7 @@ static void gather(const sm_packed *p, float *segment, uint32_t *cursor, sm_csr 
             memset(segment, 0, rows * cols * sizeof *segment);
             format->expand(p, b, t, segment);
             for (size_t r = 0; r < rows; r++) {
-                uint32_t *at = &cursor[b * p->mc + r];
+                uint32_t *at = &cursor[p->block_row[b] + r];
                 for (size_t c = 0; c < cols; c++) {
                     const float v = segment[r * cols + c];
                     if (v == 0.0f) continue;

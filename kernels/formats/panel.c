@@ -88,8 +88,8 @@ static sm_status pack(const sm_csr *csr, sm_packed *out) {
             out->index_at[segment] = index;
             out->value_at[segment] = value;
             for (size_t r = 0; r < rows; r += mr)
-                pack_panel(csr, out, &s, b * out->mc + r, sm_min_size(mr, rows - r), t * out->kt,
-                           &head, &index, &value);
+                pack_panel(csr, out, &s, out->block_row[b] + r, sm_min_size(mr, rows - r),
+                           t * out->kt, &head, &index, &value);
         }
     }
     out->head_at[segment] = head;

@@ -9,6 +9,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* The CPUID leaves and the register that the decision reads; a leaf that was not recorded is all
  * zero with its has_ flag clear, which means unknown and therefore not usable. */
@@ -41,6 +42,7 @@ const char *sm_isa_reason(const sm_cpuid *cpuid, size_t level, char *buf, size_t
 /* The levels usable on this machine; read once, thread-safe. */
 uint32_t sm_isa_mask(void);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

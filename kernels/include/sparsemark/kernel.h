@@ -9,6 +9,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct sm_packed;
 struct sm_tile;
@@ -32,6 +33,7 @@ const sm_kernel *sm_kernel_find(const char *name); /* NULL when there is none of
 size_t sm_format_count(void);
 const char *sm_format_name(size_t format); /* NULL past the end */
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -9,6 +9,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* W[rows, cols] in compressed sparse row form; rows are outputs (M), columns are inputs (K).
  * Invariants, checked by sm_csr_check(): row_ptr[0] == 0, row_ptr never decreases,
@@ -45,6 +46,7 @@ void sm_csr_to_dense(const sm_csr *csr, float *w);
 void *sm_alloc(size_t count, size_t size);
 void sm_free(void *p);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

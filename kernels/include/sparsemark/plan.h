@@ -11,6 +11,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 typedef enum sm_layout {
     SM_FEATURE_MAJOR, /* X[K,N], Y[M,N]: N is contiguous (NCHW convolutions) */
@@ -35,7 +36,9 @@ typedef struct sm_args {
 typedef void sm_parallel_for(void *pool, size_t tasks, void (*task)(void *arg, size_t i),
                              void *arg);
 
-/* Zeroed fields mean "choose"; set size to sizeof(sm_plan_options). */
+/* Zeroed fields mean "choose"; set size to sizeof(sm_plan_options). size is the struct's version:
+ * later versions only add fields at the end. A smaller size, of an older header, leaves the fields
+ * that it lacks zero; a larger one is taken when its further bytes are zero, else SM_E_ARG. */
 typedef struct sm_plan_options {
     size_t size;
     size_t n;             /* N to choose for; 0 = 128 */
@@ -49,6 +52,8 @@ typedef struct sm_plan_options {
     double budget_s;      /* seconds to spend on timing candidates; 0 = 0.05; < 0 = do not time */
     sm_parallel_for *parallel_for; /* NULL: the plan owns threads - 1 threads of its own */
     void *pool;
+    const int *cpus; /* threads - 1 CPU numbers that the plan's own threads are pinned to, or NULL;
+                        the calling thread stays where it is. Read by sm_plan_create() only */
 } sm_plan_options;
 
 typedef struct sm_bytes {
@@ -90,6 +95,7 @@ void sm_plan_pack_x(const sm_plan *plan, const sm_args *args, void *workspace);
 /* Gives back the matrix that was packed, exactly. */
 sm_status sm_plan_unpack(const sm_plan *plan, sm_csr *out);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

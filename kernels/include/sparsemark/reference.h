@@ -8,6 +8,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* y[m * count + i] = clamp(sum_k w[m, k] x[k, columns[i]] + bias[m]) in double, and
  * bound[m * count + i] the largest error that any order of f32 sums may have:
@@ -20,6 +21,7 @@ void sm_reference(const sm_csr *w, const sm_args *args, const size_t *columns, s
 double sm_reference_error(const sm_csr *w, const sm_args *args, const size_t *columns, size_t count,
                           const double *y, const double *bound);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -5,6 +5,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 typedef enum sm_status {
     SM_OK = 0,
@@ -42,6 +43,7 @@ sm_status sm_fail(sm_status status, const char *format, ...)
         if (sm_try_status != SM_OK) return sm_try_status;                                          \
     } while (0)
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

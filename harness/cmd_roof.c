@@ -1,0 +1,189 @@
+/* sparsemark roof: what this machine can do at best, measured. */
+#include "harness.h"
+#include "machine/machine.h"
+#include "measure/axes.h"
+#include "options.h"
+#include "records/record.h"
+#include "roof/report.h"
+#include "roof/roof.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char usage[] =
+    "usage: sparsemark roof [OPTION...]\n"
+    "Measures the peak of multiply-adds of every instruction set, and the bandwidth of L1, L2, L3\n"
+    "and DRAM. Every figure is the best of short runs, taken in turn.\n"
+    "  --threads LIST|all  numbers of threads (1, 2 and all), a core each before siblings\n"
+    "  --time T            about this long in all (10s)\n"
+    "  --json              as JSON instead of tables\n"
+    "  --out FILE          write the JSON to FILE as well, replacing a file of that name";
+
+typedef struct roof_options {
+    sm_run_options axes; /* only its threads */
+    double seconds;
+    int json;
+    const char *out;
+} roof_options;
+
+/* A folder, device or link is not replaced: the name is probably a mistake. */
+static sm_status check_target(const char *path) {
+    struct stat info;
+    const char *slash = strrchr(path, '/');
+    if ((slash ? slash[1] : path[0]) == '\0')
+        return sm_fail(SM_E_ARG, "--out '%s': expected the name of a file", path);
+    if (lstat(path, &info) != 0) return SM_OK;
+    if (!S_ISREG(info.st_mode))
+        return sm_fail(SM_E_IO, "%s: exists and is not a regular file", path);
+    if (access(path, W_OK) != 0)
+        return sm_fail(SM_E_IO, "%s: cannot be replaced: %s", path, strerror(errno));
+    return SM_OK;
+}
+
+/* A new file beside path, so that it can take path's place at once. *name is the caller's. */
+static sm_status open_beside(const char *path, char **name, int *fd) {
+    if (asprintf(name, "%s.%ld.tmp", path, (long)getpid()) < 0) {
+        *name = NULL;
+        return sm_fail(SM_E_NOMEM, "%s: no memory for its name", path);
+    }
+    *fd = open(*name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (*fd >= 0) return SM_OK;
+    const sm_status status =
+        sm_fail(SM_E_IO, "%s: cannot open for writing: %s", *name, strerror(errno));
+    free(*name);
+    return status;
+}
+
+/* Before the time is spent on measuring. */
+static sm_status try_out(const char *path) {
+    char *name;
+    int fd;
+    SM_TRY(check_target(path));
+    SM_TRY(open_beside(path, &name, &fd));
+    (void)close(fd);
+    (void)unlink(name);
+    free(name);
+    return SM_OK;
+}
+
+static sm_status write_out(const char *path, const json_t *document) {
+    char *name;
+    int fd;
+    SM_TRY(open_beside(path, &name, &fd));
+    errno = 0;
+    int failed = json_dumpfd(document, fd, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) != 0 ||
+                 write(fd, "\n", 1) != 1 || fsync(fd) != 0;
+    failed = close(fd) != 0 || failed;
+    sm_status status = SM_OK;
+    if (failed || rename(name, path) != 0) {
+        status = sm_fail(SM_E_IO, "%s: cannot write: %s", path, strerror(errno ? errno : EIO));
+        (void)unlink(name);
+    }
+    free(name);
+    return status;
+}
+
+static void take_warning(void *warnings, const char *text) {
+    (void)fprintf(stderr, "sparsemark: note: %s\n", text);
+    (void)json_array_append_new(warnings, json_string(text));
+}
+
+/* 1, 2 and all, where there are that many. */
+static sm_status default_threads(sm_run_options *axes) {
+    sm_machine_sizes sizes;
+    if (axes->threads_count > 0) return SM_OK;
+    sm_machine_get_sizes(&sizes);
+    return sm_axis_threads(axes, sizes.threads > 1 ? "1,2,all" : "1");
+}
+
+/* Warnings come first: the load is that of the time before. Returns NULL with a message. */
+static json_t *measure(const roof_options *o) {
+    sm_roof *roof;
+    json_t *warnings = json_array();
+    (void)sm_machine_warnings(take_warning, warnings);
+    if (sm_roof_measure(o->axes.threads, o->axes.threads_count, o->seconds, &roof) != SM_OK) {
+        json_decref(warnings);
+        return NULL;
+    }
+    json_t *document = json_pack("{s:s, s:i}", "type", "roof", "schema", SM_SCHEMA_VERSION);
+    json_t *identity = sm_machine_identity();
+    const int failed = json_object_update(document, identity) |
+                       json_object_set_new(document, "warnings", warnings) |
+                       json_object_set_new(document, "roof", sm_roof_json(roof));
+    json_decref(identity);
+    sm_roof_free(roof);
+    if (!failed) return document;
+    (void)sm_fail(SM_E_NOMEM, "roof: no memory for the result");
+    json_decref(document);
+    return NULL;
+}
+
+static int print(const json_t *document, int json) {
+    if (json) {
+        (void)json_dumpf(document, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+        (void)putchar('\n');
+        return finish_stdout(EXIT_CODE_OK);
+    }
+    const json_t *cpu = json_object_get(document, "cpu");
+    (void)printf("%s: %s\n\n", json_string_value(json_object_get(document, "slug")),
+                 json_string_value(json_object_get(cpu, "brand")));
+    if (sm_roof_print(json_object_get(document, "roof"), stdout) != 0)
+        return complain(EXIT_CODE_USAGE, "roof: no memory for the table");
+    return finish_stdout(EXIT_CODE_OK);
+}
+
+static int run(roof_options *o) {
+    sm_status status = default_threads(&o->axes);
+    if (status == SM_OK && o->axes.threads_count > SM_ROOF_PRINT_THREADS)
+        status = sm_fail(SM_E_ARG, "--threads: expected at most %d values", SM_ROOF_PRINT_THREADS);
+    if (status == SM_OK && o->out) status = try_out(o->out);
+    if (status != SM_OK) return complain_status(status);
+    json_t *document = measure(o);
+    if (!document) return complain(EXIT_CODE_USAGE, "%s", sm_message());
+    int code = print(document, o->json);
+    if (o->out && (status = write_out(o->out, document)) != SM_OK) code = complain_status(status);
+    json_decref(document);
+    return code;
+}
+
+int cmd_roof(int argc, char **argv) {
+    static const struct option options[] = {
+        {"threads", required_argument, NULL, 't'}, {"time", required_argument, NULL, 's'},
+        {"json", no_argument, NULL, 'j'},          {"out", required_argument, NULL, 'o'},
+        {"help", no_argument, NULL, 'h'},          {0}};
+    roof_options o = {.seconds = 10};
+    sm_status status = SM_OK;
+    int option;
+    optind = 0;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+        switch (option) {
+        case 't':
+            status = sm_axis_threads(&o.axes, optarg);
+            break;
+        case 's':
+            status = sm_axis_time("--time", optarg, &o.seconds);
+            break;
+        case 'j':
+            o.json = 1;
+            break;
+        case 'o':
+            o.out = optarg;
+            break;
+        case 'h':
+            (void)puts(usage);
+            return finish_stdout(EXIT_CODE_OK);
+        default:
+            return complain_option(option, argv);
+        }
+        if (status != SM_OK) return complain_status(status);
+    }
+    if (optind < argc)
+        return complain(EXIT_CODE_USAGE, "roof: unexpected argument '%s'", argv[optind]);
+    return run(&o);
+}

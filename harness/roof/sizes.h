@@ -1,0 +1,14 @@
+/* How large a buffer must be to lie in one memory. */
+#ifndef ROOF_SIZES_H
+#define ROOF_SIZES_H
+
+#include <stddef.h>
+
+/* Bytes for each of so many threads, a multiple of SM_ROOF_GRAIN; 0 where that memory is missing or
+ * cannot be told from the one before it. */
+size_t sm_roof_window(size_t memory, size_t threads);
+
+/* Bytes of the largest cache level, all caches that so many threads reach. */
+size_t sm_roof_cached(size_t threads);
+
+#endif
