@@ -241,7 +241,7 @@ class Patterns(Report):
     def test_one_n_m_pattern_alone(self):
         self.draw(RUN, cell(pattern="nm:2:4@8"))
         self.assertEqual({n for n in os.listdir(self.folder) if n.endswith(".svg")},
-                         {"speedup-n512.svg"})
+                         {"speedup-n512.svg", "saved.svg"})
 
 
 class Refusals(Report):

@@ -52,8 +52,9 @@ static sm_status prepare(aa_run *r, int *wrong) {
     enum { SEED = 1 };
     char name[] = "doctor";
     const sm_source source = {.layer = name, .m = SM_AA_M, .k = SM_AA_K};
+    const sm_pattern unstructured = {0};
     sm_csr w;
-    SM_TRY(sm_source_matrix(&source, SM_AA_SPARSITY, SEED, &w));
+    SM_TRY(sm_source_matrix(&source, &unstructured, SM_AA_SPARSITY, SEED, &w));
     SM_TRY(sm_operands_create(&w, SM_AA_N, SM_FEATURE_MAJOR, SEED + 1, &r->operands));
     SM_TRY(sm_watch_create(&r->watch));
     const uint32_t dense = sm_axes_format_mask("dense");
