@@ -12,8 +12,8 @@ POINTS = 3000
 MEMORIES = ["L1", "L2", "L3", "DRAM"]
 LIMITS = ["fma", *MEMORIES]
 SHAPES = ["circle", "square", "diamond", "triangle-up", "cross"]
-# Lines closer than this would hide each other's labels: they share one.
-SAME_LINE = 1.12
+# Lines that are closer than so many pixels share a label.
+LABEL_GAP = 17
 
 
 def _at(figures, i):
@@ -45,15 +45,15 @@ def roofs_of(run):
     return found
 
 
-def _merged(figures):
-    """(names, value), largest first; what is nearly the same is one line."""
-    lines = []
+def _labels(figures, gap):
+    """(text, largest value) of lines that are within a factor of gap of the one before."""
+    found, last = [], math.inf
     for name, value in sorted(figures.items(), key=lambda item: -item[1]):
-        if lines and lines[-1][1] / value < SAME_LINE:
-            lines[-1][0].append(name)
-        else:
-            lines.append(([name], value))
-    return lines
+        if last / value >= gap:
+            found.append(([], value))
+        found[-1][0].append(f"{name} {value:.3g}")
+        last = value
+    return [(", ".join(texts), value) for texts, value in found]
 
 
 def roof_points(run, roofs):
@@ -86,34 +86,31 @@ def _domains(rows, roofs):
 
 
 def _memory_lines(threads, lines, x, y, gap):
-    """The slopes, each with a label at its start; one that would lie on another's moves right."""
-    rows, peak, beside, shift = [], max(lines["fma"].values()), math.inf, 0
-    for names, rate in _merged(lines["memory"]):
-        start, ridge = max(x[0], y[0] / rate), min(peak / rate, x[1])
-        if start >= ridge:
-            continue
-        shift = shift + 1 if beside / rate < gap else 0
-        beside = rate
-        place = start * (x[1] / x[0]) ** (0.015 + 0.2 * shift)
-        name = f"roof {'/'.join(names)}"
-        rows += [{"kind": "roof", "facet": threads, "line": name, "intensity": _round(at),
-                  "gflops": _round(at * rate)} for at in (start, ridge)]
+    """The slopes, each from the edge of the view to its ridge; labels stand at their starts."""
+    peak = max(lines["fma"].values())
+
+    def ends(rate):
+        return max(x[0], y[0] / rate), min(peak / rate, x[1])
+
+    seen = {name: rate for name, rate in lines["memory"].items() if ends(rate)[0] < ends(rate)[1]}
+    rows = [{"kind": "roof", "facet": threads, "line": name, "intensity": _round(at),
+             "gflops": _round(at * rate)} for name, rate in seen.items() for at in ends(rate)]
+    for text, rate in _labels(seen, gap):
+        place = ends(rate)[0] * (x[1] / x[0]) ** 0.015
         rows.append({"kind": "slope", "facet": threads, "intensity": _round(place),
-                     "gflops": _round(place * rate), "label": f"{', '.join(names)} {rate:.3g} GB/s"})
+                     "gflops": _round(place * rate), "label": f"{text} GB/s"})
     return rows
 
 
-def _fma_lines(threads, lines, x, levels):
-    """The flat lines: of the levels that cells have, and the highest."""
-    rows, fastest, highest = [], max(lines["memory"].values()), max(lines["fma"].values())
-    shown = {isa: value for isa, value in lines["fma"].items()
-             if isa in levels or value == highest}
-    for names, peak in _merged(shown):
-        name = f"roof {'/'.join(names)}"
-        rows += [{"kind": "roof", "facet": threads, "line": name, "intensity": _round(at),
-                  "gflops": _round(peak)} for at in (max(x[0], peak / fastest), x[1])]
-        rows.append({"kind": "flat", "facet": threads, "intensity": _round(x[1]),
-                     "gflops": _round(peak), "label": f"FMA {', '.join(names)} {peak:.3g} GFLOP/s"})
+def _fma_lines(threads, lines, x, levels, gap):
+    """The flat lines: of the levels that cells have, and the highest; labels stand at their ends."""
+    fastest, highest = max(lines["memory"].values()), max(lines["fma"].values())
+    seen = {isa: peak for isa, peak in lines["fma"].items() if isa in levels or peak == highest}
+    rows = [{"kind": "roof", "facet": threads, "line": isa, "intensity": _round(at),
+             "gflops": _round(peak)}
+            for isa, peak in seen.items() for at in (max(x[0], peak / fastest), x[1])]
+    rows += [{"kind": "flat", "facet": threads, "intensity": _round(x[1]), "gflops": _round(peak),
+              "label": f"FMA {text} GFLOP/s"} for text, peak in _labels(seen, gap)]
     return rows
 
 
@@ -153,10 +150,10 @@ def roofline_chart(run, cpu):
     width, height = (640, 400) if len(roofs) == 1 else (460, 340)
     decade = height / math.log10(top / bottom)
     slope = math.degrees(math.atan2(decade, width / math.log10(right / left)))
-    rows = list(points)
+    rows, gap = list(points), 10 ** (LABEL_GAP / decade)
     for threads, lines in roofs.items():
-        rows += _memory_lines(threads, lines, x, y, 10 ** (14 / decade))
-        rows += _fma_lines(threads, lines, x, {p["isa"] for p in points})
+        rows += _memory_lines(threads, lines, x, y, gap)
+        rows += _fma_lines(threads, lines, x, {p["isa"] for p in points}, gap)
     for row in rows:
         row["facet"] = f"{row['facet']} thread{'s' if row['facet'] > 1 else ''}"
     intensity = {"field": "intensity", "type": "quantitative",

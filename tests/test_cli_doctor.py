@@ -74,7 +74,7 @@ class Doctor(ProgramTest):
 
     def test_text(self):
         text = self.examine()
-        for word in [*CONDITIONS, "A/A run", "spmm_dense_", "detectable", "grade: "]:
+        for word in [*CONDITIONS, "A/A run", "_dense_f32_", "detectable", "grade: "]:
             self.assertIn(word, text)
         build = json.loads(run("info", "--json").stdout)["build"]
         said = "not a release build" in text

@@ -38,8 +38,11 @@ static sm_status add_arm(aa_run *r, size_t i, const sm_plan_options *options, in
 
 /* The fastest kernel with one of the formats, and the same again. */
 static sm_status add_pair(aa_run *r, size_t first, uint32_t formats, int *wrong) {
-    sm_plan_options options = {
-        .size = sizeof options, .n = SM_AA_N, .threads = 1, .format_mask = formats};
+    sm_plan_options options = {.size = sizeof options,
+                               .n = SM_AA_N,
+                               .threads = 1,
+                               .format_mask = formats,
+                               .budget_s = 0.2};
     SM_TRY(add_arm(r, first, &options, wrong));
     const sm_plan_info *info = &r->arms[first].candidate.info;
     options.kernel = info->kernel->name;

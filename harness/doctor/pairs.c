@@ -19,7 +19,7 @@ double sm_pairs_rounds(double scatter, double quiet_share, double precision) {
 }
 
 static double deviation(const double *values, size_t count, double median) {
-    double *far = malloc(count * sizeof *far);
+    double *far = malloc((count + 1) * sizeof *far);
     if (!far) abort(); /* a few kilobytes */
     for (size_t i = 0; i < count; i++) far[i] = fabs(values[i] - median);
     const double result = sm_quantile(far, count, 0.5);
