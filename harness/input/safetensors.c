@@ -12,14 +12,14 @@ enum { LENGTH = 8, HEADER_LIMIT = 100000000 }; /* the format's own limit */
 static const struct {
     const char *name;
     sm_array_type type;
-    unsigned bits;
+    unsigned size; /* bytes */
 } types[] = {
-    {"F16", SM_ARRAY_F16, 16},      {"BF16", SM_ARRAY_BF16, 16},    {"F32", SM_ARRAY_F32, 32},
-    {"F64", SM_ARRAY_F64, 64},      {"BOOL", SM_ARRAY_OTHER, 8},    {"I8", SM_ARRAY_OTHER, 8},
-    {"U8", SM_ARRAY_OTHER, 8},      {"I16", SM_ARRAY_OTHER, 16},    {"U16", SM_ARRAY_OTHER, 16},
-    {"I32", SM_ARRAY_OTHER, 32},    {"U32", SM_ARRAY_OTHER, 32},    {"I64", SM_ARRAY_OTHER, 64},
-    {"U64", SM_ARRAY_OTHER, 64},    {"F8_E4M3", SM_ARRAY_OTHER, 8}, {"F8_E5M2", SM_ARRAY_OTHER, 8},
-    {"F8_E8M0", SM_ARRAY_OTHER, 8}, {"C64", SM_ARRAY_OTHER, 64},
+    {"F16", SM_ARRAY_F16, 2},       {"BF16", SM_ARRAY_BF16, 2},     {"F32", SM_ARRAY_F32, 4},
+    {"F64", SM_ARRAY_F64, 8},       {"BOOL", SM_ARRAY_OTHER, 1},    {"I8", SM_ARRAY_OTHER, 1},
+    {"U8", SM_ARRAY_OTHER, 1},      {"I16", SM_ARRAY_OTHER, 2},     {"U16", SM_ARRAY_OTHER, 2},
+    {"I32", SM_ARRAY_OTHER, 4},     {"U32", SM_ARRAY_OTHER, 4},     {"I64", SM_ARRAY_OTHER, 8},
+    {"U64", SM_ARRAY_OTHER, 8},     {"F8_E4M3", SM_ARRAY_OTHER, 1}, {"F8_E5M2", SM_ARRAY_OTHER, 1},
+    {"F8_E8M0", SM_ARRAY_OTHER, 1}, {"C64", SM_ARRAY_OTHER, 8},
 };
 
 void safetensors_free(safetensors *tensors) {
@@ -71,10 +71,10 @@ static sm_status read_offsets(const char *name, const json_t *offsets, safetenso
 }
 
 static sm_status check_bytes(const char *name, const safetensor *t, uint64_t elements,
-                             unsigned bits) {
+                             unsigned element_size) {
     uint64_t total = 0;
-    if (bits > 0 && (__builtin_mul_overflow(elements, bits, &total) || total % 8 != 0 ||
-                     total / 8 != t->end - t->begin))
+    if (element_size > 0 &&
+        (__builtin_mul_overflow(elements, element_size, &total) || total != t->end - t->begin))
         return sm_fail(SM_E_FORMAT, "%s: %s: expected %llu elements of type %s, got %llu bytes",
                        name, t->name, (unsigned long long)elements, t->type,
                        (unsigned long long)(t->end - t->begin));
@@ -89,16 +89,16 @@ static sm_status read_tensor(const char *name, const char *key, const json_t *va
                        name, text_show((text_span){key, strlen(key)}).s);
     if (!t->type || !is_printable(t->type))
         return sm_fail(SM_E_FORMAT, "%s: %s: expected a \"dtype\" such as \"F32\"", name, key);
-    unsigned bits = 0; /* a type that is not known has no size to check */
+    unsigned size = 0; /* a type that is not known has none to check */
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         if (strcmp(types[i].name, t->type) != 0) continue;
         t->array.type = types[i].type;
-        bits = types[i].bits;
+        size = types[i].size;
     }
     uint64_t elements;
     SM_TRY(read_shape(name, json_object_get(value, "shape"), t, &elements));
     SM_TRY(read_offsets(name, json_object_get(value, "data_offsets"), t));
-    return check_bytes(name, t, elements, bits);
+    return check_bytes(name, t, elements, size);
 }
 
 static int by_place(const void *x, const void *y) {
