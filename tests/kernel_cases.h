@@ -68,7 +68,45 @@ static sm_status multiply_guarded(void *context, const sm_kernel *kernel, const 
     return SM_OK;
 }
 
+/* One call of the kernel itself: X ends, and Y ends, at a page that may not be touched, where the
+ * driver has further buffers behind them. X is all ones: Y is the sums of the rows. */
+static void check_ends(const sm_kernel *k, size_t cols) {
+    const size_t rows = k->mr + 1;
+    float *w = sm_alloc(rows * cols, sizeof *w);
+    assert_non_null(w);
+    for (size_t i = 0; i < rows * cols; i++) w[i] = i % 3 == 0 ? 0.0f : (float)(i % 7 + 1);
+    sm_csr csr;
+    sm_packed p;
+    sm_guarded x, y;
+    assert_int_equal(sm_csr_from_dense(w, rows, cols, (ptrdiff_t)cols, 1, &csr), SM_OK);
+    assert_int_equal(sm_pack(&csr, k, cols, rows, &p), SM_OK);
+    assert_int_equal(sm_guarded_alloc(cols * k->nr * sizeof(float), 1, &x), 0);
+    assert_int_equal(sm_guarded_alloc(rows * k->nr * sizeof(float), 1, &y), 0);
+    for (size_t i = 0; i < cols * k->nr; i++) ((float *)x.data)[i] = 1.0f;
+    const sm_tile t = {.x = x.data,
+                       .y = y.data,
+                       .y_rs = (ptrdiff_t)k->nr,
+                       .n = k->nr,
+                       .lo = -1e6f,
+                       .hi = 1e6f,
+                       .first = 1,
+                       .last = 1};
+    k->run(&p, &t);
+    for (size_t r = 0; r < rows; r++) {
+        float sum = 0;
+        for (size_t c = 0; c < cols; c++) sum += w[r * cols + c];
+        for (size_t j = 0; j < k->nr; j++)
+            assert_float_equal(((float *)y.data)[r * k->nr + j], sum, 1e-3);
+    }
+    sm_guarded_free(&x);
+    sm_guarded_free(&y);
+    sm_packed_free(&p);
+    sm_csr_free(&csr);
+    sm_free(w);
+}
+
 static void check_one_kernel(const sm_kernel *k, const char *how) {
+    for (size_t cols = 1; cols <= 35; cols++) check_ends(k, cols);
     sm_check_result r;
     int turn = 0;
     if (sm_check_kernel(k, 1, multiply_guarded, &turn, &r) != SM_OK)

@@ -9,9 +9,14 @@
 
 enum { KT = 24, SIZES = 5, DENSITIES = 5 };
 
+/* Who decides whether a weight is kept: it alone, eight neighbouring rows together (blocks of rows,
+ * vector-wise N:M), or its place in a group of four columns (N:M). */
+typedef enum shape { ALONE, ALIKE, IN_STEP, SHAPES } shape;
+
 typedef struct check_case {
     size_t m, k, n, kt, mc, threads;
     double density; /* < 0: one nonzero */
+    shape shape;
     int token, pad, bias, clamp, hollow, at_end;
 } check_case;
 
@@ -27,9 +32,14 @@ static size_t around(size_t tile, size_t i) {
     return sizes[i];
 }
 
-static int keep(const check_case *c, sm_rng *rng, size_t row) {
+static int keep(const check_case *c, sm_rng *rng, size_t row, size_t col) {
+    const float chance = sm_rng_uniform(rng);
     if (c->hollow && (row == 0 || row + 1 == c->m)) return 0;
-    return (double)sm_rng_uniform(rng) < c->density;
+    if (c->shape == IN_STEP) return (double)((row + col) % 4) < 4.0 * c->density;
+    if (c->shape == ALONE) return (double)chance < c->density;
+    sm_rng alike;
+    sm_rng_seed(&alike, row / 8 * c->k + col);
+    return (double)sm_rng_uniform(&alike) < c->density;
 }
 
 static sm_status make_weights(const check_case *c, sm_rng *rng, sm_csr *out) {
@@ -39,7 +49,7 @@ static sm_status make_weights(const check_case *c, sm_rng *rng, sm_csr *out) {
         w[sm_rng_next(rng) % (c->m * c->k)] = 0.75f;
     } else {
         for (size_t i = 0; i < c->m * c->k; i++)
-            if (keep(c, rng, i / c->k)) w[i] = sm_rng_normal(rng);
+            if (keep(c, rng, i / c->k, i % c->k)) w[i] = sm_rng_normal(rng);
     }
     const sm_status status = sm_csr_from_dense(w, c->m, c->k, (ptrdiff_t)c->k, 1, out);
     free(w);
@@ -124,8 +134,10 @@ static sm_status run_case(const sm_kernel *kernel, const check_case *c, sm_rng *
 }
 
 static void describe(const check_case *c, char *text, size_t size) {
+    static const char *const shapes[SHAPES] = {"", " rows alike", " in step"};
     char density[32] = "one nonzero";
-    if (c->density >= 0) snprintf(density, sizeof density, "density %.2f", c->density);
+    if (c->density >= 0)
+        snprintf(density, sizeof density, "density %.2f%s", c->density, shapes[c->shape]);
     snprintf(text, size, "m=%zu k=%zu n=%zu kt=%zu mc=%zu threads=%zu %s %s%s%s%s%s", c->m, c->k,
              c->n, c->kt, c->mc, c->threads, density, c->token ? "token" : "feature",
              c->pad ? " padded" : "", c->bias ? " bias" : "", c->clamp ? " clamp" : "",
@@ -149,6 +161,7 @@ static check_case make_case(const sm_kernel *k, size_t i, uint64_t bits) {
     c.mc = bits >> 6 & 1 ? k->mr : 4 * k->mr;
     c.threads = bits >> 7 & 1 ? 1 : 1 + (bits >> 8 & 3);
     if (bits >> 10 & 1) c.kt = c.k;
+    c.shape = (bits >> 11 & 255) % SHAPES;
     return c;
 }
 

@@ -19,8 +19,9 @@ typedef struct sm_check_result {
 } sm_check_result;
 
 /* Runs all cases of one kernel: rows, columns and K at 1, t - 1, t, t + 1 and 2 t + 3 around the
- * tile; no, one, 5 %, half and all weights; empty first and last rows; both layouts; padded
- * strides; bias and clamp; several K tiles and row blocks. Y starts as NaN; X, Y and bias end or
+ * tile; no, one, 5 %, half and all weights, kept one by one, by rows alike or N of every four
+ * columns; empty first and last rows; both layouts; padded strides; bias and clamp; several K tiles
+ * and row blocks. Y starts as NaN; X, Y and bias end or
  * begin at a page that may not be touched. */
 sm_status sm_check_kernel(const sm_kernel *kernel, uint64_t seed, sm_multiply *multiply,
                           void *context, sm_check_result *out);
