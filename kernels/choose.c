@@ -3,7 +3,7 @@
  * machine hits all alike; candidates that fall behind leave, until the budget is spent. What is
  * timed here is never reported. */
 #include "choose.h"
-#include <emmintrin.h>
+#include "isa/intrin.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -54,7 +54,7 @@ static const sm_kernel *find(const char *format, size_t mr) {
 
 static sm_packed pack(const sm_csr *w, const sm_kernel *k, size_t kt, size_t mc) {
     sm_packed p;
-    if (sm_pack(w, k, kt, mc, &p) != SM_OK) fail_msg("%s: %s", k->name, sm_message());
+    if (sm_pack(w, k, kt, mc, 1, &p) != SM_OK) fail_msg("%s: %s", k->name, sm_message());
     return p;
 }
 

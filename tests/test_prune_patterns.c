@@ -51,7 +51,7 @@ static void assert_kept(const float *before, const float *after, size_t i, int k
 }
 
 static float block_score(const float *w, size_t rows, size_t cols, size_t r, size_t c, size_t a,
-                         size_t b, sm_pool pool) {
+                         size_t b, sm_pooling pool) {
     float sum = 0, most = 0, count = 0;
     for (size_t i = a * r; i < least((a + 1) * r, rows); i++)
         for (size_t k = b * c; k < least((b + 1) * c, cols); k++) {
@@ -62,7 +62,7 @@ static float block_score(const float *w, size_t rows, size_t cols, size_t r, siz
     return pool == SM_POOL_AVG ? sum / count : most;
 }
 
-static void check_block(size_t rows, size_t cols, size_t r, size_t c, sm_pool pool, int awkward,
+static void check_block(size_t rows, size_t cols, size_t r, size_t c, sm_pooling pool, int awkward,
                         float sparsity) {
     float w[MAX], pruned[MAX], score[MAX];
     assert_true(rows * cols <= MAX);
@@ -248,7 +248,7 @@ static void not_a_number_survives_to_be_refused(void **state) {
     assert_true(isnan(nm[1]) && nm[5] == 2.0f && nm[0] == 0.0f && nm[7] == 0.0f);
     for (int pool = SM_POOL_AVG; pool <= SM_POOL_MAX; pool++) {
         float w[] = {-NAN, 0, 9, INFINITY};
-        assert_int_equal(sm_prune_block(w, 1, 4, 1, 2, (sm_pool)pool, 0.5), SM_OK);
+        assert_int_equal(sm_prune_block(w, 1, 4, 1, 2, (sm_pooling)pool, 0.5), SM_OK);
         assert_true(isnan(w[0]) && w[2] == 0.0f && w[3] == 0.0f);
     }
     float w[] = {-NAN, 0, 9, INFINITY};

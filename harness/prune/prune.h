@@ -29,11 +29,11 @@ sm_status sm_prune_magnitude(float *w, size_t count, double sparsity);
 /* The others prune a row-major w[rows, cols] in place. What they remove becomes +0.0. */
 
 /* What stands for a block: the mean or the maximum of |w| over the weights it really has. */
-typedef enum sm_pool { SM_POOL_AVG, SM_POOL_MAX } sm_pool;
+typedef enum sm_pooling { SM_POOL_AVG, SM_POOL_MAX } sm_pooling;
 
 /* Blocks of r x c from (0, 0) on, cut at the edges, stay or go as a whole: the rule of
  * sm_prune_magnitude() over the pooled blocks, whose number is N. SM_E_NOMEM. */
-sm_status sm_prune_block(float *w, size_t rows, size_t cols, size_t r, size_t c, sm_pool pool,
+sm_status sm_prune_block(float *w, size_t rows, size_t cols, size_t r, size_t c, sm_pooling pool,
                          double sparsity);
 
 /* Whole rows by their L2 norm, same rule. SM_E_NOMEM. */

@@ -23,14 +23,14 @@ static grid make_grid(size_t rows, size_t cols, size_t r, size_t c) {
     return g;
 }
 
-static float pool_weight(float pooled, float w, sm_pool pool) {
+static float pool_weight(float pooled, float w, sm_pooling pool) {
     const float magnitude = fabsf(w);
     if (pool == SM_POOL_AVG) return pooled + magnitude;
     return sm_magnitude_bits(magnitude) > sm_magnitude_bits(pooled) ? magnitude : pooled;
 }
 
 /* One row of w into one row of scores; sums grow in the order of a block's elements. */
-static void pool_row(const grid *g, const float *w, sm_pool pool, float *score) {
+static void pool_row(const grid *g, const float *w, sm_pooling pool, float *score) {
     for (size_t b = 0; b < g->across; b++) {
         const size_t end = least((b + 1) * g->c, g->cols);
         float pooled = score[b];
@@ -40,7 +40,7 @@ static void pool_row(const grid *g, const float *w, sm_pool pool, float *score) 
 }
 
 /* Blocks that are cut are divided by the weights they have. */
-static void pool_blocks(const grid *g, const float *w, sm_pool pool, float *score) {
+static void pool_blocks(const grid *g, const float *w, sm_pooling pool, float *score) {
     memset(score, 0, g->down * g->across * sizeof *score);
     for (size_t a = 0; a < g->down; a++, score += g->across) {
         const size_t end = least((a + 1) * g->r, g->rows);
@@ -84,7 +84,7 @@ static sm_status make_scores(const grid *g, float **score) {
     return sm_fail(SM_E_NOMEM, "no memory for the scores of %zu x %zu blocks", g->down, g->across);
 }
 
-sm_status sm_prune_block(float *w, size_t rows, size_t cols, size_t r, size_t c, sm_pool pool,
+sm_status sm_prune_block(float *w, size_t rows, size_t cols, size_t r, size_t c, sm_pooling pool,
                          double sparsity) {
     if (rows == 0 || cols == 0) return SM_OK;
     const grid g = make_grid(rows, cols, r, c);
