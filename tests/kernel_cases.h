@@ -79,7 +79,7 @@ static void check_ends(const sm_kernel *k, size_t cols) {
     sm_packed p;
     sm_guarded x, y;
     assert_int_equal(sm_csr_from_dense(w, rows, cols, (ptrdiff_t)cols, 1, &csr), SM_OK);
-    assert_int_equal(sm_pack(&csr, k, cols, rows, &p), SM_OK);
+    assert_int_equal(sm_pack(&csr, k, cols, rows, 1, &p), SM_OK);
     assert_int_equal(sm_guarded_alloc(cols * k->nr * sizeof(float), 1, &x), 0);
     assert_int_equal(sm_guarded_alloc(rows * k->nr * sizeof(float), 1, &y), 0);
     for (size_t i = 0; i < cols * k->nr; i++) ((float *)x.data)[i] = 1.0f;
