@@ -117,6 +117,9 @@ static void print_notes(const sm_breakeven *breakeven) {
     if (breakeven->wrong) printf("left out: %zu cells with a wrong result\n", breakeven->wrong);
     if (breakeven->no_dense)
         printf("left out: %zu cells with no dense time to compare with\n", breakeven->no_dense);
+    if (breakeven->apart)
+        printf("in no mean: %zu cells marked weak-baseline, not-cold or im2col-gemm\n",
+               breakeven->apart);
 }
 
 static int print_text(const sm_record_set *set, const sm_breakeven *breakeven) {

@@ -205,7 +205,7 @@ static sm_status check_sparsity(const sm_run_options *o, int given) {
             return sm_fail(SM_E_ARG,
                            "%s: %s%s%s is sparse already and keeps its own: expected only dense "
                            "layers beside it%s",
-                           option, s->path, colon, tensor, s->pattern ? "" : ", or --reprune");
+                           option, s->path, colon, tensor, s->valueless ? "" : ", or --reprune");
         if (s->sparse || s->sparsity < SM_SPARSE_FROM) continue;
         for (size_t d = 0; d < o->sparsity_count; d++)
             if (o->sparsity[d] < s->sparsity - 0.002) /* pruning to a share may overshoot it */

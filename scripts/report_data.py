@@ -17,7 +17,7 @@ SCHEMAS = (1, 2)
 SAME_SPARSITY = 0.002
 CONDITIONS = ("provenance", "pattern", "dtype", "layout", "threads", "cache")
 # Shown, but in no mean: what the speedup is over, or what the kernel did, is not what it claims.
-OUTSIDE_MEANS = ("weak-baseline", "not-cold")
+OUTSIDE_MEANS = ("weak-baseline", "not-cold", "im2col-gemm")
 TEXT, INTEGER, REAL, LIST = (str,), (int,), (int, float, type(None)), (list,)
 # The fields that the report uses, and what they must be.
 NEEDED = {

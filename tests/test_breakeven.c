@@ -199,8 +199,12 @@ static void means_over_layers(void **state) {
     add("a", "panel", 0.9, 3);
     set_text(&add("b", "panel", 0.8996, 12)->taints, "noisy");
     set_text(&add("c", "panel", 0.9, 100)->provenance, "pruned-network:x");
+    set_text(&add("d", "panel", 0.9, 500)->taints, "weak-baseline");
+    set_text(&add("e", "panel", 0.9, 500)->taints, "!precision not-cold");
+    set_text(&add("f", "panel", 0.9, 500)->taints, "im2col-gemm");
     sm_breakeven b;
     assert_int_equal(sm_breakeven_compute(&set, &b), SM_OK);
+    assert_int_equal(b.apart, 3);
     assert_int_equal(b.mean_count, 6); /* three, each again as best */
     size_t seen = 0;
     for (size_t i = 0; i < b.mean_count; i++) {

@@ -76,7 +76,7 @@ static int stem_size(const char *path) {
 /* Names, provenance and what follows from own, the file having zeros of its own. Takes source over.
  */
 static sm_status add_source(const place *p, sm_source *s, const char *tensor, int own) {
-    s->sparse = own && (s->pattern || !p->list->options.reprune);
+    s->sparse = own && (s->valueless || !p->list->options.reprune);
     s->path = strdup(p->path);
     if (tensor) s->tensor = strdup(tensor);
     int failed = !s->path || (tensor && !s->tensor);
@@ -85,7 +85,7 @@ static sm_status add_source(const place *p, sm_source *s, const char *tensor, in
     else
         failed |= asprintf(&s->layer, "%.*s%s%s", stem_size(p->below), p->below, tensor ? "/" : "",
                            tensor ? tensor : "") < 0;
-    if (s->pattern)
+    if (s->valueless)
         failed |= !(s->provenance = strdup("pattern-file"));
     else
         failed |= asprintf(&s->provenance, "real-weights:%s:%s",
@@ -121,7 +121,7 @@ static sm_status add_smtx(const place *p) {
     SM_TRY(smtx_read_shape(p->path, &shape));
     if (!is_named(p, p->stem)) return SM_OK;
     sm_source s = {.kind = SM_SOURCE_SMTX, .m = shape.rows, .k = shape.cols, .sparse = 1};
-    s.pattern = 1;
+    s.valueless = 1;
     s.sparsity = 1.0 - (double)shape.nnz / ((double)shape.rows * (double)shape.cols);
     s.path = strdup(p->path);
     const sm_status status = s.path ? place_describe(&s, p->below) : no_memory(p);
@@ -135,7 +135,7 @@ static sm_status add_mtx(const place *p) {
     SM_TRY(mtx_read_header(p->path, &h));
     if (!is_named(p, p->stem)) return SM_OK;
     const int in_out = p->list->options.in_out;
-    sm_source s = {.kind = SM_SOURCE_MTX, .pattern = h.pattern};
+    sm_source s = {.kind = SM_SOURCE_MTX, .valueless = h.pattern};
     s.array.order = in_out ? SM_ORDER_IN_OUT : SM_ORDER_OUT_IN;
     s.m = in_out ? h.cols : h.rows;
     s.k = in_out ? h.rows : h.cols;

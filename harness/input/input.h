@@ -36,7 +36,7 @@ typedef struct sm_source {
     char *provenance; /* "seeded-gaussian", "pruned-network:transformer/magnitude_pruning", ... */
     size_t m, k, n;   /* n: native N, 0 if unknown */
     int sparse;       /* the file fixes the pattern: pattern and sparsity cannot be asked for */
-    int pattern;      /* the file has no values: they are seeded */
+    int valueless;    /* the file has no values: they are seeded */
     int im2col;       /* a k x k convolution, multiplied as unfolded patches */
     double sparsity;  /* of a file: counted, or as its header says; else 0 */
     sm_array array;   /* SM_SOURCE_ARRAY: where its numbers are; SM_SOURCE_MTX: their order */

@@ -140,7 +140,7 @@ static sm_status read_nonzeros(const sm_source *source, uint64_t seed, sm_csr *o
         sm_csr_free(out);
         return status;
     }
-    if (source->pattern) sm_fill_values(out, seed);
+    if (source->valueless) sm_fill_values(out, seed);
     return SM_OK;
 }
 

@@ -75,6 +75,13 @@ static int has_word(const char *words, const char *word, size_t length) {
     return 0;
 }
 
+static int is_apart(const sm_cell *cell) {
+    static const char *const words[] = {"weak-baseline", "not-cold", "im2col-gemm"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (has_word(cell->taints, words[i], strlen(words[i]))) return 1;
+    return 0;
+}
+
 /* Whether the cell belongs to a curve; counts the ones left out. */
 static int is_usable(const sm_cell *cell, sm_breakeven *out) {
     if (!strcmp(cell->format, "dense")) return 0;
@@ -82,8 +89,10 @@ static int is_usable(const sm_cell *cell, sm_breakeven *out) {
         out->wrong++;
         return 0;
     }
-    if (isfinite(cell->speedup_dense) && cell->speedup_dense > 0 && isfinite(cell->sparsity))
+    if (isfinite(cell->speedup_dense) && cell->speedup_dense > 0 && isfinite(cell->sparsity)) {
+        out->apart += (size_t)is_apart(cell);
         return 1;
+    }
     out->no_dense++;
     return 0;
 }
@@ -149,6 +158,7 @@ static sm_curve_point merge(const entry *entries, size_t count) {
         sum.ci_high += log(cell->speedup_ci_high);
         sum.bytes_share += log((double)cell->bytes_weights / (double)cell->bytes_dense_weights);
         sum.marked |= *cell->taints != '\0';
+        sum.apart |= is_apart(cell);
     }
     const double n = (double)count;
     return (sm_curve_point){.sparsity = sum.sparsity / n,
@@ -157,7 +167,8 @@ static sm_curve_point merge(const entry *entries, size_t count) {
                             .ci_high = exp(sum.ci_high / n),
                             .bytes_share = exp(sum.bytes_share / n),
                             .cells = count,
-                            .marked = sum.marked};
+                            .marked = sum.marked,
+                            .apart = sum.apart};
 }
 
 static int by_name(const void *x, const void *y) {

@@ -23,6 +23,7 @@ typedef struct sm_curve_point {
     double bytes_share;                        /* packed weights / dense weights */
     size_t cells;
     int marked; /* a cell of it carries a taint */
+    int apart;  /* a cell of it carries a taint that keeps it out of means */
 } sm_curve_point;
 
 /* One run x layer x provenance x pattern x format x ISA x N x layout x threads x cache. */
@@ -42,7 +43,8 @@ typedef struct sm_curve {
     sm_crossing from_low;  /* of ci_low: the latest */
 } sm_curve;
 
-/* Geometric mean over the layers of curves that differ in the layer alone, at one sparsity. */
+/* Geometric mean over the layers of curves that differ in the layer alone, at one sparsity; without
+ * rows whose opponent was weak, whose weights were not cold, or that are convolutions unfolded. */
 typedef struct sm_mean {
     const sm_curve *curve; /* first of them */
     double sparsity;       /* rounded to a percent */
@@ -59,6 +61,7 @@ typedef struct sm_breakeven {
     size_t mean_count;
     size_t wrong;    /* sparse cells left out: tainted `wrong` */
     size_t no_dense; /* sparse cells left out: no dense time to compare with */
+    size_t apart;    /* sparse cells in curves and in no mean, see sm_mean */
 } sm_breakeven;
 
 /* The sparsity from which on ratio >= 1 at every higher one measured; log(ratio) is linear between

@@ -96,7 +96,8 @@ json_t *sm_breakeven_json(const sm_record_set *set, const sm_breakeven *breakeve
     for (size_t i = 0; i < breakeven->mean_count; i++)
         if (!breakeven->means[i].redundant)
             json_array_append_new(means, mean_json(set, &breakeven->means[i]));
-    return json_pack("{s:i, s:o, s:o, s:I, s:I}", "schema", SM_SCHEMA_VERSION, "curves", curves,
-                     "means", means, "left_out_wrong", (json_int_t)breakeven->wrong,
-                     "left_out_no_dense", (json_int_t)breakeven->no_dense);
+    return json_pack("{s:i, s:o, s:o, s:I, s:I, s:I}", "schema", SM_SCHEMA_VERSION, "curves",
+                     curves, "means", means, "left_out_wrong", (json_int_t)breakeven->wrong,
+                     "left_out_no_dense", (json_int_t)breakeven->no_dense, "left_out_of_means",
+                     (json_int_t)breakeven->apart);
 }

@@ -71,6 +71,7 @@ sm_status sm_means_compute(sm_breakeven *breakeven) {
         const sm_curve *curve = &breakeven->curves[i];
         for (size_t j = 0; j < curve->count; j++) {
             const sm_curve_point *point = &curve->points[j];
+            if (point->apart) continue;
             items[count++] = (item){curve, point, (int)lround(100 * point->sparsity)};
         }
     }
