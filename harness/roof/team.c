@@ -27,7 +27,6 @@ typedef struct member {
     size_t index;
     pthread_t thread;
     char *allocated, *buffer; /* of the largest window that it needs */
-    size_t at;                /* where the next run in DRAM begins */
     double begin_ns, end_ns;  /* of its last run */
     uint64_t done;
     sm_status status;
@@ -83,36 +82,22 @@ static void judge(team *t, size_t slot, size_t threads) {
         t->roof->rate[slot] = fmax(t->roof->rate[slot], done / ns); /* NaN gives way */
 }
 
-/* A buffer in DRAM is taken piece by piece, each run going on where the last one ended, so that
- * runs stay short and a piece comes back only when the caches have seen all the others. */
-static uint64_t work(member *m, sm_roof_loop *loop, const sm_roof_width *width, size_t memory,
-                     size_t passes) {
-    enum { PIECES = 16 };
-    const size_t bytes = width->window[memory];
-    if (memory != SM_ROOF_DRAM) return loop(m->buffer, bytes, passes);
-    const size_t piece = bytes / PIECES / SM_ROOF_GRAIN * SM_ROOF_GRAIN;
-    uint64_t done = 0;
-    for (size_t pass = 0; pass < passes; pass++, m->at += piece) {
-        if (m->at + piece > bytes) m->at = 0;
-        done += loop(m->buffer + m->at, piece, 1);
-    }
-    return done;
-}
-
 /* Some passes before each run bring the buffer back into its cache and the clock to where wide
- * vectors want it. */
+ * vectors want it. DRAM has one pass and none before it: all of the buffer, because its parts
+ * differ with the place of their pages, and the best part is not the best of the memory. */
 static void run_figure(member *m, size_t c, const figure *f) {
     team *const t = m->team;
     const size_t slot = sm_roof_slot(c, f->line, f->memory);
     const sm_roof_width *const width = &t->roof->widths[c];
     const sm_roof_line *const line = sm_roof_line_at(f->line);
-    if (line->kind != SM_ROOF_fma && width->window[f->memory] == 0) return;
+    const size_t bytes = width->window[f->memory];
+    if (line->kind != SM_ROOF_fma && bytes == 0) return;
     do {
         const size_t passes = t->passes[slot];
-        (void)work(m, line->run, width, f->memory, passes / 8);
+        (void)line->run(m->buffer, bytes, passes / 8);
         meet(t, width->threads);
         m->begin_ns = clock_ns();
-        m->done = work(m, line->run, width, f->memory, passes);
+        m->done = line->run(m->buffer, bytes, passes);
         m->end_ns = clock_ns();
         meet(t, width->threads);
         if (m->index == 0) judge(t, slot, width->threads);
