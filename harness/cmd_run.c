@@ -152,13 +152,7 @@ static sm_status check_combination(sm_run_options *o) {
     if (o->quick) return sm_source_add_layers(&o->sources, "all");
     if (o->sources.count == 0)
         return sm_fail(SM_E_ARG, "nothing to measure: expected --layers, --input or --quick");
-    for (size_t i = 0; i < o->sources.count && o->sparsity_count; i++)
-        if (o->sources.items[i].sparse)
-            return sm_fail(SM_E_ARG,
-                           "--sparsity: %s is sparse already and keeps its own: expected only "
-                           "dense layers beside it",
-                           o->sources.items[i].path);
-    return SM_OK;
+    return sm_axes_check_sources(o);
 }
 
 int cmd_run(int argc, char **argv) {

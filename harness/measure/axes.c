@@ -30,7 +30,7 @@ static sm_status read_number(const char *option, const char *word, double low, d
     return SM_OK;
 }
 
-static sm_status read_count(const char *option, const char *word, size_t high, size_t *out) {
+sm_status sm_axis_count(const char *option, const char *word, size_t high, size_t *out) {
     char *end;
     const double v = strtod(word, &end);
     *out = 0;
@@ -83,7 +83,7 @@ sm_status sm_axis_n(sm_run_options *o, const char *text) {
         text = next_word(text, word);
         if (o->n_count == MAX_AXIS)
             return sm_fail(SM_E_ARG, "--n: expected at most %d values", MAX_AXIS);
-        SM_TRY(read_count("--n", word, (size_t)1 << 24, &o->n[o->n_count++]));
+        SM_TRY(sm_axis_count("--n", word, (size_t)1 << 24, &o->n[o->n_count++]));
     }
     return SM_OK;
 }
@@ -114,7 +114,7 @@ sm_status sm_axis_threads(sm_run_options *o, const char *text) {
         if (strcmp(word, "all") == 0)
             o->threads[o->threads_count++] = all;
         else
-            SM_TRY(read_count("--threads", word, all, &o->threads[o->threads_count++]));
+            SM_TRY(sm_axis_count("--threads", word, all, &o->threads[o->threads_count++]));
     }
     return SM_OK;
 }
@@ -258,30 +258,38 @@ sm_status sm_axis_cache(const char *text) {
     return sm_fail(SM_E_ARG, "--cache '%s': expected warm", text);
 }
 
-sm_status sm_axis_precision(sm_run_options *o, const char *text) {
+sm_status sm_axis_share(const char *option, const char *text, double *out) {
     const char *end;
-    SM_TRY(read_number("--precision", text, 0, 100, &end, &o->precision));
+    SM_TRY(read_number(option, text, 0, 100, &end, out));
     const int percent = strcmp(end, "%") == 0;
-    if (percent) o->precision /= 100;
+    if (percent) *out /= 100;
     /* As many digits as records keep: a resumed run compares it with what it wrote. */
-    o->precision = round(o->precision * 1e9) / 1e9;
-    if ((*end && !percent) || o->precision <= 0 || o->precision > 1)
-        return sm_fail(SM_E_ARG, "--precision '%s': expected a share above 0 such as 1%% or 0.01",
+    *out = round(*out * 1e9) / 1e9;
+    if ((*end && !percent) || *out <= 0 || *out > 1)
+        return sm_fail(SM_E_ARG, "%s '%s': expected a share above 0 such as 1%% or 0.01", option,
                        text);
     return SM_OK;
 }
 
-sm_status sm_axis_budget(sm_run_options *o, const char *text) {
+sm_status sm_axis_precision(sm_run_options *o, const char *text) {
+    return sm_axis_share("--precision", text, &o->precision);
+}
+
+sm_status sm_axis_time(const char *option, const char *text, double *out) {
     const char *end;
-    SM_TRY(read_number("--budget", text, 0, 1e6, &end, &o->budget_s));
+    SM_TRY(read_number(option, text, 0, 1e6, &end, out));
     const double unit = *end == '\0' || strcmp(end, "s") == 0 ? 1
                         : strcmp(end, "m") == 0               ? 60
                         : strcmp(end, "h") == 0               ? 3600
                                                               : 0;
-    if (unit == 0 || o->budget_s == 0)
-        return sm_fail(SM_E_ARG, "--budget '%s': expected a time such as 90s, 5m or 1h", text);
-    o->budget_s *= unit;
+    if (unit == 0 || *out == 0)
+        return sm_fail(SM_E_ARG, "%s '%s': expected a time such as 90s, 5m or 1h", option, text);
+    *out *= unit;
     return SM_OK;
+}
+
+sm_status sm_axis_budget(sm_run_options *o, const char *text) {
+    return sm_axis_time("--budget", text, &o->budget_s);
 }
 
 sm_status sm_axis_seed(sm_run_options *o, const char *text) {
@@ -318,6 +326,16 @@ uint32_t sm_axes_masks(const sm_choice_set *sets, size_t count) {
     uint32_t mask = 0;
     for (size_t i = 0; i < count; i++) mask |= sets[i].mask;
     return mask;
+}
+
+sm_status sm_axes_check_sources(const sm_run_options *o) {
+    for (size_t i = 0; i < o->sources.count && o->sparsity_count; i++)
+        if (o->sources.items[i].sparse)
+            return sm_fail(SM_E_ARG,
+                           "--sparsity: %s is sparse already and keeps its own: expected only "
+                           "dense layers beside it",
+                           o->sources.items[i].path);
+    return SM_OK;
 }
 
 sm_status sm_axes_complete(sm_run_options *o) {

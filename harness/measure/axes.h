@@ -20,6 +20,14 @@ sm_status sm_axis_precision(sm_run_options *o, const char *text); /* 1% or 0.01 
 sm_status sm_axis_budget(sm_run_options *o, const char *text);    /* 90, 90s, 5m, 1h */
 sm_status sm_axis_seed(sm_run_options *o, const char *text);
 
+/* The same for options of other commands: 1% or 0.01; 90, 90s, 5m, 1h; 1 to high. */
+sm_status sm_axis_share(const char *option, const char *text, double *out);
+sm_status sm_axis_time(const char *option, const char *text, double *out);
+sm_status sm_axis_count(const char *option, const char *text, size_t high, size_t *out);
+
+/* SM_E_ARG where sparsities are asked of a source that is sparse already. */
+sm_status sm_axes_check_sources(const sm_run_options *o);
+
 /* Without --isa: what SPARSEMARK_ISA says, else all usable levels. */
 sm_status sm_axes_isa_default(sm_run_options *o);
 

@@ -1,0 +1,154 @@
+"""Reads a record of `sparsemark ab` and reduces each round of a cell to a figure for the verdict.
+
+Everything a later step relies on is checked here; a RecordError says where the record is wrong.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+ENOUGH = 5  # untainted samples from which on the tainted ones are left out
+ARMS = ("base", "base again", "cand", "cand again")
+SCHEMA = 1
+
+
+class RecordError(Exception):
+    pass
+
+
+@dataclass
+class Entry:
+    """One cell in one round: four lists of samples in the order of ARMS. cell None: the control."""
+    cell: int | None
+    ns: list
+    taints: list
+    blocking: list
+
+    @property
+    def all_taints(self):
+        return [taint for arm in self.taints for taint in arm]
+
+
+@dataclass
+class Block:
+    cells: list
+    entries: list
+
+    def series(self, cell):
+        """(d, a, noisy): log of cand/base, log of base again/base, and doubtful samples, by round."""
+        figures = [round_figures(entry) for entry in self.entries if entry.cell == cell]
+        d, a, noisy = zip(*figures, strict=True)
+        return np.array(d), np.array(a), list(noisy)
+
+    def blocking(self, cell):
+        """[K tile, row block] that base and cand chose."""
+        entry = next(entry for entry in self.entries if entry.cell == cell)
+        return {"base": entry.blocking[0], "cand": entry.blocking[2]}
+
+
+def quick_end(samples):
+    """25th percentile: the time of a call when little disturbs it."""
+    return float(np.percentile(samples, 25))
+
+
+def clean(ns, taints):
+    """(samples to use, doubtful): the untainted ones where there are enough, else all."""
+    kept = [value for value, taint in zip(ns, taints, strict=True) if taint == 0]
+    return (kept, False) if len(kept) >= ENOUGH else (ns, True)
+
+
+def round_figures(entry):
+    base, base_noisy = clean(entry.ns[0] + entry.ns[1], entry.taints[0] + entry.taints[1])
+    cand, cand_noisy = clean(entry.ns[2] + entry.ns[3], entry.taints[2] + entry.taints[3])
+    one, other = (quick_end(clean(entry.ns[i], entry.taints[i])[0]) for i in (0, 1))
+    return (math.log(quick_end(cand) / quick_end(base)), math.log(other / one),
+            base_noisy or cand_noisy)
+
+
+def need(container, key, kinds, where):
+    """container[key], which must be of these types; a bool is no number."""
+    try:
+        value = container[key]
+    except (KeyError, IndexError, TypeError):
+        raise RecordError(f"{where}: expected '{key}'") from None
+    if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool):
+        raise RecordError(f"{where}: '{key}' is of another type than expected")
+    return value
+
+
+def check(condition, where, expected):
+    if not condition:
+        raise RecordError(f"{where}: expected {expected}")
+
+
+def is_time(value):
+    return isinstance(value, (int, float)) and math.isfinite(value) and value > 0
+
+
+def read_entry(entry, block_cells, where):
+    cell = entry.get("cell") if isinstance(entry, dict) else -1
+    check(cell is None or cell in block_cells, where, "a 'cell' of its block, or null")
+    ns, taints = (need(entry, key, list, where) for key in ("ns", "taints"))
+    blocking = need(entry, "blocking", list, where)
+    check(len(ns) == len(taints) == len(blocking) == len(ARMS), where,
+          f"'ns', 'taints' and 'blocking' of {len(ARMS)} arms")
+    for i, arm in enumerate(ARMS):
+        check(isinstance(ns[i], list) and isinstance(taints[i], list)
+              and len(ns[i]) == len(taints[i]) > 0, where, f"as many taints as samples of {arm}")
+        check(all(map(is_time, ns[i])), where, f"times above 0 of {arm}")
+        check(all(isinstance(taint, int) for taint in taints[i]), where, f"taint bits of {arm}")
+    return Entry(cell, ns, taints, blocking)
+
+
+def read_block(block, cell_count, where):
+    cells = need(block, "cells", list, where)
+    check(cells and all(isinstance(i, int) and 0 <= i < cell_count for i in cells)
+          and len(set(cells)) == len(cells), where, "'cells' of the record, each once")
+    rounds = need(block, "rounds", list, where)
+    check(rounds, where, "at least one round")
+    entries = []
+    for number, taken in enumerate(rounds):
+        place = f"{where}.rounds[{number}]"
+        found = [read_entry(entry, cells, f"{place}.cells[{i}]")
+                 for i, entry in enumerate(need(taken, "cells", list, place))]
+        check(sorted(entry.cell for entry in found if entry.cell is not None) == sorted(cells)
+              and len(found) == len(cells) + 1, place, "every cell of the block and the control once")
+        entries += found
+    return Block(cells, entries)
+
+
+def check_header(record):
+    """What the tables show beside the verdict."""
+    for side in "base", "cand":
+        for key in "file", "version":
+            need(need(record, side, dict, "record"), key, str, side)
+    options = need(record, "options", dict, "record")
+    check(is_time(need(options, "delta", (int, float), "options")) and options["delta"] <= 1,
+          "options", "'delta' above 0, at most 1")
+    need(need(record, "machine", dict, "record"), "slug", str, "machine")
+    points = need(record, "points", list, "record")
+    for i, point in enumerate(points):
+        for key, kinds in (("layer", str), ("layout", str), ("n", int), ("m", int), ("k", int),
+                           ("sparsity", (int, float))):
+            need(point, key, kinds, f"points[{i}]")
+    for i, cell in enumerate(need(record, "cells", list, "record")):
+        need(cell, "kernel", str, f"cells[{i}]")
+        check(0 <= need(cell, "point", int, f"cells[{i}]") < len(points), f"cells[{i}]",
+              "a 'point' of the record")
+
+
+def read_record(record):
+    """The blocks of a record: the first, and the second where something stood out in it."""
+    kind, schema = (record.get(key) if isinstance(record, dict) else None
+                    for key in ("type", "schema"))
+    check(kind == "ab", "record", "one of 'sparsemark ab --save'")
+    check(schema == SCHEMA, "record", f"schema {SCHEMA}, got {schema}")
+    check_header(record)
+    blocks = need(record, "blocks", list, "record")
+    check(len(blocks) in (1, 2), "record", "one or two blocks")
+    read = [read_block(block, len(record["cells"]), f"blocks[{i}]")
+            for i, block in enumerate(blocks)]
+    check(sorted(read[0].cells) == list(range(len(record["cells"]))), "blocks[0]",
+          "every cell of the record")
+    return read
