@@ -27,12 +27,11 @@ except ImportError as missing:
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from verdict_record import RecordError, read_record  # noqa: E402
+from verdict_record import MIN_ROUNDS, RecordError, read_record  # noqa: E402
 
 SIGNIFICANT = 0.05  # false discovery rate over the cells of a block
 CONTROL_MAY_MOVE = math.log(1.05)
 BUSY = 0.20  # share of disturbed samples from which on the machine counts as busy
-MIN_ROUNDS = 6  # with fewer, not even one cell alone can reach p < 0.05
 USUAL_ROUNDS = 10  # with fewer, bootstrap intervals are too narrow
 RESAMPLES, SEED = 9999, 20240501
 WILD = ("SLOW", "FAST")
@@ -65,16 +64,19 @@ def rounds_needed(cells):
     return math.ceil(math.log2(2 * cells / SIGNIFICANT))
 
 
-def state_of(figure, rounds, cells):
-    """(state, reason) of a cell by the figures of one block; figures are logarithms."""
-    low, high, delta = figure["low"], figure["high"], figure["delta"]
+def state_of(figure, asked, cells):
+    """(state, reason) of a cell by the figures of one block; figures are logarithms.
+
+    SAME is measured against the difference asked about: a delta that noise has widened shows that
+    less can be seen, not that more is equal."""
+    low, high, delta, rounds = (figure[name] for name in ("low", "high", "delta", "rounds"))
     if figure["q"] < SIGNIFICANT and low > delta:
         return "SLOW", ""
     if figure["q"] < SIGNIFICANT and high < -delta:
         return "FAST", ""
     if rounds < MIN_ROUNDS:
         return "AMBIGUOUS", f"{rounds} rounds: nothing can be said with fewer than {MIN_ROUNDS}"
-    if -delta < low and high < delta:
+    if -asked < low and high < asked:
         return "SAME", ""
     if (low > delta or high < -delta) and rounds < rounds_needed(cells):
         return "AMBIGUOUS", (f"{rounds} rounds are too few for {cells} cells: "
@@ -93,11 +95,11 @@ def judge_block(block, asked):
         floor = max(map(abs, interval(a)))
         figures[cell] = {"effect": float(hodges_lehmann(d)), "low": low, "high": high,
                          "p": wilcoxon(d), "floor": floor, "delta": max(asked, 2 * floor),
-                         "rounds": len(d), "noisy_rounds": int(sum(noisy))}
+                         "rounds": len(d), "noisy_rounds": noisy}
     qs = stats.false_discovery_control([f["p"] for f in figures.values()], method="bh")
     for figure, q in zip(figures.values(), qs, strict=True):
         figure["q"] = float(q)
-        figure["state"], figure["reason"] = state_of(figure, figure["rounds"], len(figures))
+        figure["state"], figure["reason"] = state_of(figure, asked, len(figures))
     return figures
 
 

@@ -1,4 +1,4 @@
-"""Reads a record of `sparsemark ab` and reduces each round of a cell to a figure for the verdict.
+"""Reads a record of `sparsemark ab` and reduces the rounds of a cell to figures for the verdict.
 
 Everything a later step relies on is checked here; a RecordError says where the record is wrong.
 """
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+MIN_ROUNDS = 6  # with fewer, not even one cell alone can reach p < 0.05
 ENOUGH = 5  # untainted samples from which on the tainted ones are left out
 ARMS = ("base", "base again", "cand", "cand again")
 SCHEMA = 1
@@ -36,10 +37,15 @@ class Block:
     entries: list
 
     def series(self, cell):
-        """(d, a, noisy): log of cand/base, log of base again/base, and doubtful samples, by round."""
-        figures = [round_figures(entry) for entry in self.entries if entry.cell == cell]
-        d, a, noisy = zip(*figures, strict=True)
-        return np.array(d), np.array(a), list(noisy)
+        """(d, a, noisy): log of cand/base by round, log of base again/base by round, and the number
+        of rounds whose d is doubtful. Doubtful a are left out where enough others are there: they
+        would say of a busy machine that two copies of one code differ."""
+        entries = [entry for entry in self.entries if entry.cell == cell]
+        d, noisy = zip(*map(difference, entries), strict=True)
+        copies = list(map(copies_difference, entries))
+        sure = [a for a, doubtful in copies if not doubtful]
+        a = sure if len(sure) >= MIN_ROUNDS else [a for a, _ in copies]
+        return np.array(d), np.array(a), sum(noisy)
 
     def blocking(self, cell):
         """[K tile, row block] that base and cand chose."""
@@ -58,12 +64,24 @@ def clean(ns, taints):
     return (kept, False) if len(kept) >= ENOUGH else (ns, True)
 
 
-def round_figures(entry):
-    base, base_noisy = clean(entry.ns[0] + entry.ns[1], entry.taints[0] + entry.taints[1])
-    cand, cand_noisy = clean(entry.ns[2] + entry.ns[3], entry.taints[2] + entry.taints[3])
-    one, other = (quick_end(clean(entry.ns[i], entry.taints[i])[0]) for i in (0, 1))
-    return (math.log(quick_end(cand) / quick_end(base)), math.log(other / one),
-            base_noisy or cand_noisy)
+def log_ratio(over, under):
+    """(log of the ratio of two arms' times, doubtful); each is (ns, taints)."""
+    over, over_doubtful = clean(*over)
+    under, under_doubtful = clean(*under)
+    return math.log(quick_end(over) / quick_end(under)), over_doubtful or under_doubtful
+
+
+def difference(entry):
+    """Of the builds, the two copies of each taken together."""
+    base, cand = ((entry.ns[i] + entry.ns[i + 1], entry.taints[i] + entry.taints[i + 1])
+                  for i in (0, 2))
+    return log_ratio(cand, base)
+
+
+def copies_difference(entry):
+    """Of the two copies of base."""
+    one, other = ((entry.ns[i], entry.taints[i]) for i in (0, 1))
+    return log_ratio(other, one)
 
 
 def need(container, key, kinds, where):

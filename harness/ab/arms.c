@@ -57,17 +57,32 @@ static size_t calls_a_sample(const arm *a) {
     return (size_t)fmin(fmax(SAMPLE_NS / fmax(best, 1), 1), MAX_CALLS);
 }
 
+/* One sample of every arm. */
+static void run_quartet(const arm *arms, sm_watch *watch, ab_timing *out) {
+    const size_t q = out->quartets++;
+    for (size_t place = 0; place < AB_ARMS; place++) {
+        const size_t i = orders[q % (sizeof orders / sizeof orders[0])][place];
+        sm_watch_begin(watch);
+        call(&arms[i]); /* after another arm nothing of its own is in the caches */
+        out->ns[i][q] = time_calls(&arms[i], out->calls);
+        out->taints[i][q] = sm_watch_end(watch);
+    }
+}
+
+static int clean_enough(const ab_timing *t) {
+    for (size_t i = 0; i < AB_ARMS; i++) {
+        size_t clean = 0;
+        for (size_t q = 0; q < t->quartets; q++) clean += t->taints[i][q] == 0;
+        if (clean < AB_CLEAN) return 0;
+    }
+    return 1;
+}
+
 static void time_arms(const arm *arms, sm_watch *watch, ab_timing *out) {
     out->calls = calls_a_sample(&arms[AB_BASE]);
-    for (size_t q = 0; q < AB_QUARTETS; q++) {
-        for (size_t place = 0; place < AB_ARMS; place++) {
-            const size_t i = orders[q % (sizeof orders / sizeof orders[0])][place];
-            sm_watch_begin(watch);
-            call(&arms[i]); /* after another arm nothing of its own is in the caches */
-            out->ns[i][q] = time_calls(&arms[i], out->calls);
-            out->taints[i][q] = sm_watch_end(watch);
-        }
-    }
+    while (out->quartets < AB_MIN_QUARTETS ||
+           (out->quartets < AB_MAX_QUARTETS && !clean_enough(out)))
+        run_quartet(arms, watch, out);
 }
 
 static sm_status make_plans(const sm_operands *operands, const ab_case *what, arm *arms,

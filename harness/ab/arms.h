@@ -9,7 +9,8 @@
 #include <stdint.h>
 
 enum { AB_BASE, AB_BASE_AGAIN, AB_CAND, AB_CAND_AGAIN, AB_ARMS };
-enum { AB_QUARTETS = 8 }; /* samples an arm and round: every order below twice */
+/* Samples an arm and round: as many as give each arm AB_CLEAN undisturbed ones, within limits. */
+enum { AB_MIN_QUARTETS = 8, AB_MAX_QUARTETS = 24, AB_CLEAN = 5 };
 
 /* "base", "base again", "cand", "cand again". */
 const char *ab_arm_name(size_t arm);
@@ -23,8 +24,9 @@ typedef struct ab_case {
 
 typedef struct ab_timing {
     size_t calls; /* a sample */
-    double ns[AB_ARMS][AB_QUARTETS];
-    int64_t taints[AB_ARMS][AB_QUARTETS];
+    size_t quartets;
+    double ns[AB_ARMS][AB_MAX_QUARTETS];
+    int64_t taints[AB_ARMS][AB_MAX_QUARTETS];
     size_t kt[AB_ARMS], mc[AB_ARMS];
     double error[AB_ARMS]; /* error / bound against the oracle; above 1 nothing was timed */
 } ab_timing;

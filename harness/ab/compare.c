@@ -1,7 +1,6 @@
 /* The whole comparison: open and match the builds, measure a block, measure again what stood out.
  */
 #include "ab/ab.h"
-#include "ab/arms.h"
 #include "harness.h"
 #include "machine/machine.h"
 #include "measure/clock.h"
@@ -38,8 +37,8 @@ static json_t *options_json(const ab_request *r, const json_t *machine) {
     json_t *inject = r->inject
                          ? json_pack("{s:s, s:f}", "kernel", r->inject, "share", r->inject_share)
                          : json_null();
-    return json_pack("{s:f, s:I, s:i, s:o}", "delta", r->delta > 0 ? r->delta : usual, "seed",
-                     (json_int_t)r->run.seed, "quartets", AB_QUARTETS, "inject", inject);
+    return json_pack("{s:f, s:I, s:o}", "delta", r->delta > 0 ? r->delta : usual, "seed",
+                     (json_int_t)r->run.seed, "inject", inject);
 }
 
 static json_t *header(const ab_request *r, const ab_build *base, const ab_build *cand,

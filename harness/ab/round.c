@@ -54,7 +54,7 @@ static json_t *arms_json(const ab_timing *t) {
     json_t *ns = json_array(), *taints = json_array(), *blocking = json_array();
     for (size_t i = 0; i < AB_ARMS; i++) {
         json_t *times = json_array(), *bits = json_array();
-        for (size_t q = 0; q < AB_QUARTETS; q++) {
+        for (size_t q = 0; q < t->quartets; q++) {
             (void)json_array_append_new(times, json_real(t->ns[i][q]));
             (void)json_array_append_new(bits, json_integer(t->taints[i][q]));
         }
