@@ -44,8 +44,8 @@ int ab_builds_identical(const ab_build *a, const ab_build *b);
 int ab_builds_match(const ab_build *base, const ab_build *cand, int common, json_t **only);
 
 /* cells.c: adds "points" and "cells" to the record. */
-int ab_cells_create(const ab_request *request, const json_t *base_look, const json_t *only,
-                    json_t *record);
+int ab_cells_create(const ab_request *request, const ab_build *base, const ab_build *cand,
+                    const json_t *only, json_t *record);
 
 /* rounds.c: measures a block of `count` rounds over the cells in `select` and appends it to the
  * record; stops early at the deadline (clock_ns()), after one round at least. */

@@ -75,20 +75,31 @@ static json_t *find(const json_t *look, const char *name) {
     return NULL;
 }
 
-static int add_named(const ab_request *r, const json_t *look, const json_t *only, json_t *chosen) {
+/* What both builds have to say about the choice of kernels. */
+typedef struct offer {
+    const json_t *base, *cand; /* looks */
+    const json_t *only;
+} offer;
+
+static int is_usable(const offer *o, const char *name) {
+    return json_is_true(json_object_get(find(o->base, name), "usable")) &&
+           json_is_true(json_object_get(find(o->cand, name), "usable"));
+}
+
+static int add_named(const ab_request *r, const offer *o, json_t *chosen) {
     for (const char *word = r->kernels; word;) {
         char name[128];
         const size_t length = strcspn(word, ",");
         (void)snprintf(name, sizeof name, "%.*s", length < sizeof name ? (int)length : 127, word);
         word = word[length] == ',' ? word + length + 1 : NULL;
-        if (!is_common(only, "base", name) || !is_common(only, "cand", name))
+        if (!is_common(o->only, "base", name) || !is_common(o->only, "cand", name))
             return complain(EXIT_CODE_NOT_COMPARABLE, "--kernels %s: only one build has it", name);
-        const json_t *kernel = find(look, name);
+        const json_t *kernel = find(o->base, name);
         if (!kernel)
             return complain(EXIT_CODE_USAGE,
                             "--kernels '%s': expected all, or names of kernels in both builds",
                             name);
-        if (!json_is_true(json_object_get(kernel, "usable")))
+        if (!is_usable(o, name))
             return complain(EXIT_CODE_NOT_COMPARABLE,
                             "--kernels %s: level %s is not usable on this machine", name,
                             ab_text(kernel, "isa"));
@@ -98,24 +109,23 @@ static int add_named(const ab_request *r, const json_t *look, const json_t *only
     return EXIT_CODE_OK;
 }
 
-static void add_matching(const ab_request *r, const json_t *look, const json_t *only,
-                         breadth wanted, json_t *chosen) {
+static void add_matching(const ab_request *r, const offer *o, breadth wanted, json_t *chosen) {
     size_t i;
     const json_t *kernel;
-    json_array_foreach(json_object_get(look, "kernels"), i, kernel) {
+    json_array_foreach(json_object_get(o->base, "kernels"), i, kernel) {
         const char *name = ab_text(kernel, "name");
-        if (json_is_true(json_object_get(kernel, "usable")) && is_of(kernel, wanted) &&
-            level_wanted(&r->run, ab_text(kernel, "isa")) && is_common(only, "base", name))
+        if (is_usable(o, name) && is_of(kernel, wanted) &&
+            level_wanted(&r->run, ab_text(kernel, "isa")))
             (void)json_array_append_new(chosen, json_string(name));
     }
 }
 
-static int choose(const ab_request *r, const json_t *look, const json_t *only, json_t *chosen) {
+static int choose(const ab_request *r, const offer *o, json_t *chosen) {
     const int all = r->kernels && strcmp(r->kernels, "all") == 0;
-    if (r->kernels && !all) return add_named(r, look, only, chosen);
-    add_matching(r, look, only, all ? ALL : HAND_WRITTEN, chosen);
+    if (r->kernels && !all) return add_named(r, o, chosen);
+    add_matching(r, o, all ? ALL : HAND_WRITTEN, chosen);
     /* Levels that have nothing written by hand were asked for, or there are no others. */
-    if (json_array_size(chosen) == 0) add_matching(r, look, only, SPARSE, chosen);
+    if (json_array_size(chosen) == 0) add_matching(r, o, SPARSE, chosen);
     if (json_array_size(chosen) > 0) return EXIT_CODE_OK;
     return complain(EXIT_CODE_NOT_COMPARABLE,
                     "no kernel is in both builds, usable here and of a level of --isa");
@@ -134,13 +144,14 @@ static int cross(const json_t *kernels, const json_t *points, json_t *cells) {
     return EXIT_CODE_OK;
 }
 
-int ab_cells_create(const ab_request *request, const json_t *base_look, const json_t *only,
-                    json_t *record) {
+int ab_cells_create(const ab_request *request, const ab_build *base, const ab_build *cand,
+                    const json_t *only, json_t *record) {
+    const offer offered = {base->look, cand->look, only};
     sm_status status;
     json_t *points = points_json(&request->run, &status);
     json_t *kernels = json_array(), *cells = json_array();
     int code = status == SM_OK ? EXIT_CODE_OK : complain_status(status);
-    if (code == EXIT_CODE_OK) code = choose(request, base_look, only, kernels);
+    if (code == EXIT_CODE_OK) code = choose(request, &offered, kernels);
     if (code == EXIT_CODE_OK) code = cross(kernels, points, cells);
     json_decref(kernels);
     (void)json_object_set_new(record, "points", points);

@@ -106,7 +106,7 @@ int ab_compare(const ab_request *r, json_t **record, json_t **verdict) {
     if (code == EXIT_CODE_OK) code = ab_builds_match(&base, &cand, r->common, &only);
     if (code == EXIT_CODE_OK && !(*record = header(r, &base, &cand, json_incref(only))))
         code = complain(EXIT_CODE_USAGE, "%s, %s: expected names in UTF-8", r->base, r->cand);
-    if (code == EXIT_CODE_OK) code = ab_cells_create(r, base.look, only, *record);
+    if (code == EXIT_CODE_OK) code = ab_cells_create(r, &base, &cand, only, *record);
     if (code == EXIT_CODE_OK) code = check_injection(r, *record);
     if (code == EXIT_CODE_OK) code = measure(r, &base, &cand, *record, verdict);
     json_decref(only);

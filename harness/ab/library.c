@@ -41,6 +41,10 @@ static sm_status resolve(void *handle, ab_library *out) {
             return sm_fail(SM_E_FORMAT, "not a sparsemark library: it has no %s()",
                            symbols[i].name);
         memcpy((char *)out + symbols[i].offset, &address, sizeof address);
+        /* The first of the list: another ABI may lack the rest, and is the better reason. */
+        if (i == 0 && out->abi() != SM_ABI)
+            return sm_fail(SM_E_FORMAT, "its ABI is %u: expected %d, that of this program",
+                           out->abi(), SM_ABI);
     }
     return SM_OK;
 }

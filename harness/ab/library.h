@@ -8,7 +8,7 @@
 #include <sparsemark/status.h>
 #include <sparsemark/version.h>
 
-/* THE list of what a build must offer. */
+/* THE list of what a build must offer; abi is first. */
 #define AB_FUNCTIONS(X)                                                                            \
     X(abi)                                                                                         \
     X(version)                                                                                     \
@@ -33,7 +33,7 @@ void ab_library_own(ab_library *out);
 
 /* Loads a copy of the file behind fd: every call gives an instance with its own code and data, and
  * no instance sees another's names. It stays loaded to the end of the process. SM_E_IO where the
- * loader refuses it, SM_E_FORMAT where a function is missing. */
+ * loader refuses it, SM_E_FORMAT where a function is missing or the ABI is not SM_ABI. */
 sm_status ab_library_open(int fd, ab_library *out);
 
 #endif

@@ -33,7 +33,6 @@ static sm_status try_options(const ab_library *library) {
 
 json_t *ab_look(const json_t *question, int trace) {
     ab_library library;
-    char text[128];
     (void)alarm(LOOK_SECONDS);
     ab_trace(trace, "while it was loaded");
     const int fd = (int)json_integer_value(json_object_get(question, "fd"));
@@ -42,19 +41,13 @@ json_t *ab_look(const json_t *question, int trace) {
         return ab_error(status == SM_E_FORMAT ? EXIT_CODE_NOT_COMPARABLE : EXIT_CODE_USAGE,
                         sm_message());
     ab_trace(trace, "while it was asked what it is");
-    const unsigned abi = library.abi();
-    if (abi != SM_ABI) {
-        (void)snprintf(text, sizeof text, "its ABI is %u: expected %d, that of this program", abi,
-                       SM_ABI);
-        return ab_error(EXIT_CODE_NOT_COMPARABLE, text);
-    }
     if (try_options(&library) != SM_OK) return ab_error(EXIT_CODE_NOT_COMPARABLE, sm_message());
     json_t *kernels = json_array();
     int failed = 0;
     for (size_t i = 0; i < library.kernel_count() && !failed; i++)
         failed = json_array_append_new(kernels, kernel_json(&library, i)) != 0;
-    json_t *answer = json_pack("{s:i, s:s, s:O}", "abi", (int)abi, "version", library.version(),
-                               "kernels", kernels);
+    json_t *answer = json_pack("{s:i, s:s, s:O}", "abi", (int)library.abi(), "version",
+                               library.version(), "kernels", kernels);
     json_decref(kernels);
     if (answer && !failed) return answer;
     json_decref(answer);

@@ -80,8 +80,7 @@ static sm_status plan(selftest *s) {
     SM_TRY(choose_layers(s, ceil_div(o->cells, s->kernel_count * sizes)));
     SM_TRY(ab_request_complete(&s->request));
     const size_t slowed = sizes * s->request.run.sources.count;
-    const size_t cells = slowed * s->kernel_count;
-    s->aa_runs = o->full ? ceil_div(ENOUGH_CELLS, cells) : AA_RUNS;
+    s->aa_runs = o->full ? ceil_div(ENOUGH_CELLS, slowed * s->kernel_count) : AA_RUNS;
     if (s->aa_runs < AA_RUNS) s->aa_runs = AA_RUNS;
     s->runs = s->aa_runs + (o->full ? ceil_div(ENOUGH_CELLS, slowed) : 1);
     return SM_OK;
