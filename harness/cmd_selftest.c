@@ -111,19 +111,23 @@ static int report(const options *o, json_t *result, int code) {
 }
 
 static int run(options *o) {
-    char folder[PATH_MAX], library[PATH_MAX + 32];
-    if (!o->test.request.base) {
-        if (sm_program_folder(0, folder, sizeof folder) != 0)
-            return complain(EXIT_CODE_USAGE, "where this program is cannot be read: expected "
-                                             "--lib FILE");
-        (void)snprintf(library, sizeof library, "%s/libsparsemark.so.%d", folder, SM_ABI);
-        o->test.request.base = library;
-    }
     json_t *result = NULL;
     int code = o->out ? ab_save_check(o->out) : EXIT_CODE_OK;
     if (code == EXIT_CODE_OK) code = selftest_run(&o->test, &result);
     if (result) code = report(o, result, code);
     json_decref(result);
+    return code;
+}
+
+static int run_beside_program(options *o) {
+    char folder[PATH_MAX], library[PATH_MAX + 32];
+    if (sm_program_folder(0, folder, sizeof folder) != 0)
+        return complain(EXIT_CODE_USAGE,
+                        "where this program is cannot be read: expected --lib FILE");
+    (void)snprintf(library, sizeof library, "%s/libsparsemark.so.%d", folder, SM_ABI);
+    o->test.request.base = library;
+    const int code = run(o);
+    o->test.request.base = NULL;
     return code;
 }
 
@@ -144,5 +148,6 @@ int cmd_selftest(int argc, char **argv) {
     if (status == SM_OK && optind < argc)
         status = sm_fail(SM_E_ARG, "selftest: unexpected '%s' (see sparsemark selftest --help)",
                          argv[optind]);
-    return status == SM_OK ? run(&o) : complain_status(status);
+    if (status != SM_OK) return complain_status(status);
+    return o.test.request.base ? run(&o) : run_beside_program(&o);
 }

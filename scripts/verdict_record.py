@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 MIN_ROUNDS = 6  # with fewer, not even one cell alone can reach p < 0.05
-ENOUGH = 5  # untainted samples from which on the tainted ones are left out
+ENOUGH = 5  # untainted samples of a build from which on the tainted ones are left out
+ENOUGH_COPY = 2  # the same for one of its two copies
 ARMS = ("base", "base again", "cand", "cand again")
 SCHEMA = 1
 
@@ -58,16 +59,16 @@ def quick_end(samples):
     return float(np.percentile(samples, 25))
 
 
-def clean(ns, taints):
+def clean(ns, taints, enough):
     """(samples to use, doubtful): the untainted ones where there are enough, else all."""
     kept = [value for value, taint in zip(ns, taints, strict=True) if taint == 0]
-    return (kept, False) if len(kept) >= ENOUGH else (ns, True)
+    return (kept, False) if len(kept) >= enough else (ns, True)
 
 
-def log_ratio(over, under):
+def log_ratio(over, under, enough):
     """(log of the ratio of two arms' times, doubtful); each is (ns, taints)."""
-    over, over_doubtful = clean(*over)
-    under, under_doubtful = clean(*under)
+    over, over_doubtful = clean(*over, enough)
+    under, under_doubtful = clean(*under, enough)
     return math.log(quick_end(over) / quick_end(under)), over_doubtful or under_doubtful
 
 
@@ -75,13 +76,13 @@ def difference(entry):
     """Of the builds, the two copies of each taken together."""
     base, cand = ((entry.ns[i] + entry.ns[i + 1], entry.taints[i] + entry.taints[i + 1])
                   for i in (0, 2))
-    return log_ratio(cand, base)
+    return log_ratio(cand, base, ENOUGH)
 
 
 def copies_difference(entry):
     """Of the two copies of base."""
     one, other = ((entry.ns[i], entry.taints[i]) for i in (0, 1))
-    return log_ratio(other, one)
+    return log_ratio(other, one, ENOUGH_COPY)
 
 
 def need(container, key, kinds, where):

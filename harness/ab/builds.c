@@ -55,11 +55,12 @@ static int look(ab_build *build) {
 
 int ab_build_open(const char *path, ab_build *out) {
     *out = (ab_build){.path = path, .fd = -1};
-    struct stat info;
+    struct stat info = {0};
     const int file = open(path, O_RDONLY | O_CLOEXEC);
     int code = EXIT_CODE_OK;
-    if (file < 0 || fstat(file, &info) != 0) code = refuse_io(path);
-    if (code == EXIT_CODE_OK && !S_ISREG(info.st_mode))
+    if (file < 0 || fstat(file, &info) != 0)
+        code = refuse_io(path);
+    else if (!S_ISREG(info.st_mode))
         code = complain(EXIT_CODE_USAGE, "%s: expected a regular file", path);
     if (code == EXIT_CODE_OK && (out->fd = memfd_create("build", 0)) < 0) code = refuse_io(path);
     if (code == EXIT_CODE_OK) code = read_file(path, file, out->fd);
