@@ -145,7 +145,12 @@ def check_header(record):
     options = need(record, "options", dict, "record")
     check(is_time(need(options, "delta", (int, float), "options")) and options["delta"] <= 1,
           "options", "'delta' above 0, at most 1")
-    need(need(record, "machine", dict, "record"), "slug", str, "machine")
+    machine = need(record, "machine", dict, "record")
+    need(machine, "slug", str, "machine")
+    only_in = need(record, "only_in", dict, "record")
+    for texts in (need(machine, "warnings", list, "machine"),
+                  *(need(only_in, side, list, "only_in") for side in ("base", "cand"))):
+        check(all(isinstance(text, str) for text in texts), "record", "a list of texts")
     points = need(record, "points", list, "record")
     for i, point in enumerate(points):
         for key, kinds in (("layer", str), ("layout", str), ("n", int), ("m", int), ("k", int),

@@ -237,6 +237,7 @@ class Script(unittest.TestCase):
         first = ("blocks", 0, "rounds", 3, "cells", 1)
         for where, value in (
                 (("type",), "run"), (("schema",), 2), (("machine",), None), (("machine", "slug"), 1),
+                (("machine", "warnings"), [1]), (("only_in", "cand"), None),
                 (("base",), []), (("cand", "file"), None), (("options", "delta"), 0),
                 (("options", "delta"), "x"), (("options", "delta"), 7), (("points",), None),
                 (("points", 0, "layer"), 5), (("points", 0, "n"), "32"), (("cells", 0, "kernel"), 3),

@@ -38,6 +38,7 @@ typedef struct ab_build {
 int ab_build_open(const char *path, ab_build *out);
 void ab_build_close(ab_build *build); /* accepts a zeroed struct */
 int ab_builds_identical(const ab_build *a, const ab_build *b);
+json_t *ab_find_kernel(const json_t *look, const char *name); /* NULL when there is none */
 
 /* {"base": [...], "cand": [...]}: kernels that only one of them has; refused where there are any
  * unless `common`. */
@@ -45,7 +46,7 @@ int ab_builds_match(const ab_build *base, const ab_build *cand, int common, json
 
 /* cells.c: adds "points" and "cells" to the record. */
 int ab_cells_create(const ab_request *request, const ab_build *base, const ab_build *cand,
-                    const json_t *only, json_t *record);
+                    json_t *record);
 
 /* rounds.c: measures a block of `count` rounds over the cells in `select` and appends it to the
  * record; stops early at the deadline (clock_ns()), after one round at least. */

@@ -87,12 +87,13 @@ int ab_builds_identical(const ab_build *a, const ab_build *b) {
     }
 }
 
-static int has_kernel(const json_t *look, const char *name) {
+json_t *ab_find_kernel(const json_t *look, const char *name) {
     size_t i;
-    const json_t *kernel;
-    json_array_foreach(json_object_get(look, "kernels"), i,
-                       kernel) if (strcmp(ab_text(kernel, "name"), name) == 0) return 1;
-    return 0;
+    json_t *kernel;
+    json_array_foreach(json_object_get(look, "kernels"), i, kernel) {
+        if (strcmp(ab_text(kernel, "name"), name) == 0) return kernel;
+    }
+    return NULL;
 }
 
 static json_t *missing_in(const json_t *look, const json_t *other) {
@@ -101,7 +102,7 @@ static json_t *missing_in(const json_t *look, const json_t *other) {
     const json_t *kernel;
     json_array_foreach(json_object_get(look, "kernels"), i, kernel) {
         const char *name = ab_text(kernel, "name");
-        if (!has_kernel(other, name)) (void)json_array_append_new(names, json_string(name));
+        if (!ab_find_kernel(other, name)) (void)json_array_append_new(names, json_string(name));
     }
     return names;
 }

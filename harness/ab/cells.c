@@ -41,14 +41,6 @@ static json_t *points_json(const sm_run_options *o, sm_status *status) {
     return list;
 }
 
-static int is_common(const json_t *only, const char *side, const char *name) {
-    size_t i;
-    const json_t *missing;
-    json_array_foreach(json_object_get(only, side), i,
-                       missing) if (strcmp(json_string_value(missing), name) == 0) return 0;
-    return 1;
-}
-
 /* Level bits of this program, by name: a build may number its levels otherwise. */
 static int level_wanted(const sm_run_options *o, const char *isa) {
     const uint32_t mask = sm_axes_masks(o->isa, o->isa_count);
@@ -67,44 +59,35 @@ static int is_of(const json_t *kernel, breadth wanted) {
     return wanted == ALL || (sparse && (hand || wanted == SPARSE));
 }
 
-static json_t *find(const json_t *look, const char *name) {
-    size_t i;
-    json_t *kernel;
-    json_array_foreach(json_object_get(look, "kernels"), i,
-                       kernel) if (strcmp(ab_text(kernel, "name"), name) == 0) return kernel;
-    return NULL;
-}
-
-/* What both builds have to say about the choice of kernels. */
+/* The kernels of both builds, as they were looked at. */
 typedef struct offer {
-    const json_t *base, *cand; /* looks */
-    const json_t *only;
+    const json_t *base, *cand;
 } offer;
 
 static int is_usable(const offer *o, const char *name) {
-    return json_is_true(json_object_get(find(o->base, name), "usable")) &&
-           json_is_true(json_object_get(find(o->cand, name), "usable"));
+    return json_is_true(json_object_get(ab_find_kernel(o->base, name), "usable")) &&
+           json_is_true(json_object_get(ab_find_kernel(o->cand, name), "usable"));
 }
 
-static int add_named(const ab_request *r, const offer *o, json_t *chosen) {
-    for (const char *word = r->kernels; word;) {
+static int add_named(const char *names, const offer *o, json_t *chosen) {
+    for (const char *word = names; word;) {
         char name[128];
         const size_t length = strcspn(word, ",");
         (void)snprintf(name, sizeof name, "%.*s", length < sizeof name ? (int)length : 127, word);
         word = word[length] == ',' ? word + length + 1 : NULL;
-        if (!is_common(o->only, "base", name) || !is_common(o->only, "cand", name))
-            return complain(EXIT_CODE_NOT_COMPARABLE, "--kernels %s: only one build has it", name);
-        const json_t *kernel = find(o->base, name);
-        if (!kernel)
+        const json_t *in_base = ab_find_kernel(o->base, name);
+        const json_t *in_cand = ab_find_kernel(o->cand, name);
+        if (!in_base && !in_cand)
             return complain(EXIT_CODE_USAGE,
                             "--kernels '%s': expected all, or names of kernels in both builds",
                             name);
+        if (!in_base || !in_cand)
+            return complain(EXIT_CODE_NOT_COMPARABLE, "--kernels %s: only one build has it", name);
         if (!is_usable(o, name))
             return complain(EXIT_CODE_NOT_COMPARABLE,
                             "--kernels %s: level %s is not usable on this machine", name,
-                            ab_text(kernel, "isa"));
-        if (json_array_append_new(chosen, json_string(name)) != 0)
-            return complain(EXIT_CODE_USAGE, "no memory for a list of kernels");
+                            ab_text(in_base, "isa"));
+        (void)json_array_append_new(chosen, json_string(name));
     }
     return EXIT_CODE_OK;
 }
@@ -122,7 +105,7 @@ static void add_matching(const ab_request *r, const offer *o, breadth wanted, js
 
 static int choose(const ab_request *r, const offer *o, json_t *chosen) {
     const int all = r->kernels && strcmp(r->kernels, "all") == 0;
-    if (r->kernels && !all) return add_named(r, o, chosen);
+    if (r->kernels && !all) return add_named(r->kernels, o, chosen);
     add_matching(r, o, all ? ALL : HAND_WRITTEN, chosen);
     /* Levels that have nothing written by hand were asked for, or there are no others. */
     if (json_array_size(chosen) == 0) add_matching(r, o, SPARSE, chosen);
@@ -145,8 +128,8 @@ static int cross(const json_t *kernels, const json_t *points, json_t *cells) {
 }
 
 int ab_cells_create(const ab_request *request, const ab_build *base, const ab_build *cand,
-                    const json_t *only, json_t *record) {
-    const offer offered = {base->look, cand->look, only};
+                    json_t *record) {
+    const offer offered = {base->look, cand->look};
     sm_status status;
     json_t *points = points_json(&request->run, &status);
     json_t *kernels = json_array(), *cells = json_array();

@@ -45,7 +45,7 @@ static json_t *header(const ab_request *r, const ab_build *base, const ab_build 
                       json_t *only) {
     json_t *machine = sm_machine_card();
     json_t *options = options_json(r, machine);
-    return json_pack("{s:s, s:i, s:o, s:o, s:o, s:b, s:o, s:o, s:s, s:[]}", "type", "ab", "schema",
+    return json_pack("{s:s, s:i, s:o, s:o, s:o, s:b, s:O, s:o, s:s, s:[]}", "type", "ab", "schema",
                      AB_SCHEMA, "machine", machine, "base", build_json(base), "cand",
                      build_json(cand), "identical", ab_builds_identical(base, cand), "only_in",
                      only, "options", options, "control", control_kernel(), "blocks");
@@ -104,9 +104,9 @@ int ab_compare(const ab_request *r, json_t **record, json_t **verdict) {
     int code = ab_build_open(r->base, &base);
     if (code == EXIT_CODE_OK) code = ab_build_open(r->cand, &cand);
     if (code == EXIT_CODE_OK) code = ab_builds_match(&base, &cand, r->common, &only);
-    if (code == EXIT_CODE_OK && !(*record = header(r, &base, &cand, json_incref(only))))
+    if (code == EXIT_CODE_OK && !(*record = header(r, &base, &cand, only)))
         code = complain(EXIT_CODE_USAGE, "%s, %s: expected names in UTF-8", r->base, r->cand);
-    if (code == EXIT_CODE_OK) code = ab_cells_create(r, &base, &cand, only, *record);
+    if (code == EXIT_CODE_OK) code = ab_cells_create(r, &base, &cand, *record);
     if (code == EXIT_CODE_OK) code = check_injection(r, *record);
     if (code == EXIT_CODE_OK) code = measure(r, &base, &cand, *record, verdict);
     json_decref(only);

@@ -90,7 +90,9 @@ static void print_left_out(const json_t *record, const char *side, const char *b
     const json_t *name, *names = json_object_get(json_object_get(record, "only_in"), side);
     if (json_array_size(names) == 0) return;
     (void)printf("%sleft out, only in %s:", bullet, side);
-    json_array_foreach(names, i, name)(void) printf(" %s", json_string_value(name));
+    json_array_foreach(names, i, name) {
+        (void)printf(" %s", json_string_value(name));
+    }
     (void)putchar('\n');
 }
 
@@ -110,8 +112,9 @@ static void print_header(const json_t *record, const char *bullet) {
         (void)printf("%sinjected: every call of %s in cand takes %.3g %% more time\n", bullet,
                      ab_text(inject, "kernel"), percent(inject, "share"));
     (void)printf("%smachine: %s\n", bullet, ab_text(machine, "slug"));
-    json_array_foreach(json_object_get(machine, "warnings"), i, warning)(void)
-        printf("%snote: %s\n", bullet, json_string_value(warning));
+    json_array_foreach(json_object_get(machine, "warnings"), i, warning) {
+        (void)printf("%snote: %s\n", bullet, json_string_value(warning));
+    }
     (void)printf("%seffect: time of cand against base; delta: what matters, %.3g %% or twice what "
                  "two loads of base differ\n",
                  bullet, percent(options, "delta"));

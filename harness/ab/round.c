@@ -126,7 +126,9 @@ static sm_status make_operands(const round_state *s, const json_t *point, sm_ope
 static int selected(const json_t *select, size_t cell) {
     size_t i;
     const json_t *chosen;
-    json_array_foreach(select, i, chosen) if ((size_t)json_integer_value(chosen) == cell) return 1;
+    json_array_foreach(select, i, chosen) {
+        if ((size_t)json_integer_value(chosen) == cell) return 1;
+    }
     return 0;
 }
 

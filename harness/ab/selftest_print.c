@@ -24,8 +24,9 @@ int selftest_print(const json_t *result) {
     sm_table table = {.columns = columns, .column_count = sizeof columns / sizeof columns[0]};
     (void)printf("library: %s (sparsemark %s), against itself\nmachine: %s\n",
                  ab_text(library, "file"), ab_text(library, "version"), ab_text(machine, "slug"));
-    json_array_foreach(json_object_get(machine, "warnings"), i, warning)(void)
-        printf("note: %s\n", json_string_value(warning));
+    json_array_foreach(json_object_get(machine, "warnings"), i, warning) {
+        (void)printf("note: %s\n", json_string_value(warning));
+    }
     (void)printf("delta %.3g %%; the slowed kernel takes %.3g %% more time a call\n\n",
                  100 * ab_number(result, "delta"), 100 * ab_number(result, "injected_share"));
     json_array_foreach(json_object_get(result, "runs"), i, row) {
