@@ -132,38 +132,34 @@ def judge_control(blocks):
     return dict(shown(worst), moved=abs(worst["effect"]) > CONTROL_MAY_MOVE)
 
 
+def disturbed(entries):
+    """Share of samples that something disturbed."""
+    taints = [taint for entry in entries for taint in entry.all_taints]
+    return sum(taint != 0 for taint in taints) / len(taints)
+
+
+def judge_cell(first, again, control):
+    state, reason = confirmed(first, again)
+    if control["moved"]:
+        state, reason = "AMBIGUOUS", "the control moved"
+    return dict(shown(first), state=state, reason=reason, again=shown(again) if again else None)
+
+
 def judge(record):
     blocks = read_record(record)
     asked = math.log1p(record["options"]["delta"])
-    figures = [judge_block(block, asked) for block in blocks]
+    first, again = ([judge_block(block, asked) for block in blocks] + [{}])[:2]
     control = judge_control(blocks)
-    cells = []
-    for i, first in figures[0].items():
-        again = figures[1].get(i) if len(figures) > 1 else None
-        state, reason = confirmed(first, again)
-        if control["moved"]:
-            state, reason = "AMBIGUOUS", "the control moved"
-        cells.append(dict(shown(first), state=state, reason=reason, first_state=first["state"],
-                          again=shown(again) if again else None,
-                          disturbed=disturbed([b for b in blocks if i in b.cells], i),
-                          blocking=blocks[0].blocking(i)))
+    entries = [entry for block in blocks for entry in block.entries]
+    cells = [dict(judge_cell(first[i], again.get(i), control), blocking=blocks[0].blocking(i),
+                  disturbed=disturbed([entry for entry in entries if entry.cell == i]))
+             for i in range(len(record["cells"]))]
     states = [cell["state"] for cell in cells]
-    share = disturbed(blocks)
+    share = disturbed(entries)
     return {"cells": cells, "control": control, "disturbed": share, "busy": share > BUSY,
-            "samples": sum(len(taints) for _, taints in samples(blocks)),
-            "suspects": [i for i, first in figures[0].items() if first["state"] in WILD],
+            "samples": sum(len(entry.all_taints) for entry in entries),
+            "suspects": [i for i in sorted(first) if first[i]["state"] in WILD],
             "counts": {state: states.count(state) for state in (*WILD, "SAME", "AMBIGUOUS")}}
-
-
-def samples(blocks, *cell):
-    """(cell, taints) of every round, of one cell where it is given."""
-    return [(entry.cell, entry.all_taints) for block in blocks for entry in block.entries
-            if not cell or entry.cell == cell[0]]
-
-
-def disturbed(blocks, *cell):
-    taints = [taint for _, taken in samples(blocks, *cell) for taint in taken]
-    return sum(taint != 0 for taint in taints) / len(taints)
 
 
 def rates(counts):

@@ -176,6 +176,11 @@ class States(unittest.TestCase):
             record = Maker().record([0.1], again={0: 0.1}, delta=delta)
             self.assertEqual(states(record), [state])
 
+    def test_the_order_of_cells_in_a_block(self):
+        record = Maker().record([0.1, 0.0], again={0: 0.1})
+        record["blocks"][0]["cells"].reverse()
+        self.assertEqual(states(record), ["SLOW", "SAME"])
+
     def test_a_control_that_moves(self):
         for control in (0.08, -0.08):
             answer = verdict.judge(Maker().record([0.0, 0.1], again={1: 0.1}, control=control))
@@ -247,6 +252,7 @@ class Script(unittest.TestCase):
                 (("blocks", 1, "cells"), []), (("blocks", 0, "rounds"), []), (first, None),
                 ((*first, "cell"), 7), ((*first, "ns"), []), ((*first, "ns", 2), []),
                 ((*first, "ns", 2, 0), 0), ((*first, "ns", 2, 0), "x"), ((*first, "ns", 2, 0), math.inf),
+                ((*first, "ns", 2, 0), math.nan), ((*first, "ns", 2, 0), 10 ** 400),
                 ((*first, "taints", 1), [0]), ((*first, "taints", 1, 0), 0.5),
                 ((*first, "blocking"), [])):
             def change(record, where=where, value=value):
