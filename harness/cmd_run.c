@@ -193,37 +193,11 @@ static sm_status check_combination(const sm_run_options *o, size_t named) {
     return SM_OK;
 }
 
-/* What is sparse keeps its sparsity, or with --reprune goes up from it. */
-static sm_status check_sparsity(const sm_run_options *o, int given) {
-    const char *option = given ? "--sparsity" : NULL;
-    for (size_t i = 0; i < o->pattern_count; i++)
-        if (o->pattern[i].kind != SM_PATTERN_UNSTRUCTURED) option = "--pattern";
-    for (size_t i = 0; i < o->sources.count; i++) {
-        const sm_source *s = &o->sources.items[i];
-        const char *colon = s->tensor ? ":" : "", *tensor = s->tensor ? s->tensor : "";
-        if (s->sparse && option)
-            return sm_fail(SM_E_ARG,
-                           "%s: %s%s%s is sparse already and keeps its own: expected only dense "
-                           "layers beside it%s",
-                           option, s->path, colon, tensor, s->valueless ? "" : ", or --reprune");
-        if (s->sparse || s->sparsity < SM_SPARSE_FROM) continue;
-        for (size_t d = 0; d < o->sparsity_count; d++)
-            if (o->sparsity[d] < s->sparsity - 0.002) /* pruning to a share may overshoot it */
-                return sm_fail(SM_E_ARG,
-                               "--reprune: %s%s%s has %.1f %% zeros already: expected --sparsity "
-                               "from there on, got %g",
-                               s->path, colon, tensor, 100 * s->sparsity, o->sparsity[d]);
-    }
-    return SM_OK;
-}
-
 static sm_status complete(sm_run_options *o, const named_source *named, size_t count) {
-    const int sparsity_given = o->sparsity_count > 0;
     SM_TRY(check_combination(o, count));
     if (o->quick) SM_TRY(sm_source_add_layers(&o->sources, "all"));
     SM_TRY(add_sources(o, named, count));
-    SM_TRY(sm_axes_complete(o));
-    return check_sparsity(o, sparsity_given);
+    return sm_axes_complete(o);
 }
 
 /* Returns the exit code, or -1 to go on. */

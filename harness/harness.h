@@ -22,6 +22,9 @@ int cmd_roof(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_breakeven(int argc, char **argv);
+int cmd_ab(int argc, char **argv);
+int cmd_ab_child(int argc, char **argv); /* started by ab only */
+int cmd_selftest(int argc, char **argv);
 
 /* Writes "sparsemark: <message>\n" to stderr and returns code. */
 int complain(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));

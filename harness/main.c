@@ -9,7 +9,7 @@
 static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
-    const char *what;
+    const char *what; /* NULL: not for people */
 } commands[] = {
     {"info", cmd_info, "this machine: CPU, caches, instruction-set levels, peers, warnings"},
     {"doctor", cmd_doctor, "what here spoils timings, and how fine a difference shows"},
@@ -18,6 +18,9 @@ static const struct command {
     {"check", cmd_check, "run every kernel against the oracle"},
     {"run", cmd_run, "measure sparse against dense"},
     {"breakeven", cmd_breakeven, "from which sparsity sparse wins, out of a result file"},
+    {"ab", cmd_ab, "two builds of the library against each other: is one slower?"},
+    {"selftest", cmd_selftest, "does ab find what is there, and nothing else?"},
+    {"ab-child", cmd_ab_child, NULL},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -42,7 +45,7 @@ static int help(int argc, char **argv) {
     (void)puts("usage: sparsemark COMMAND [OPTION...]\n"
                "From which sparsity on is a pruned layer faster than a dense one on this CPU?\n");
     for (size_t i = 0; i < COMMANDS; i++)
-        (void)printf("  %-10s  %s\n", commands[i].name, commands[i].what);
+        if (commands[i].what) (void)printf("  %-10s  %s\n", commands[i].name, commands[i].what);
     (void)puts("  help        this text, or help COMMAND\n"
                "  --version   version and commit\n\n"
                "Exit codes: 0 fine, 1 confirmed regression, 2 usage or input/output, 3 undecided,\n"

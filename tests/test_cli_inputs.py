@@ -8,7 +8,7 @@ import unittest
 
 import numpy as np
 
-from program import NOTE, TESTS, ProgramTest, cells_of, errors, needs_program, run
+from program import NOTE, TESTS, ProgramTest, cells_of, errors, needs_program, run, table
 
 CORPUS = os.path.join(TESTS, "corpus")
 RNG = np.random.default_rng(1)
@@ -107,7 +107,7 @@ class Dense(InputTest):
         path = self.put("model.safetensors", safetensors({"c": weights(8, 4, 3, 3)}))
         done = self.finish(run("run", "--peers", "none", "--budget", "1s", "--n", "4", "--input", path,
                                "--sparsity", "0.5"))
-        for row in done.stdout.splitlines()[1:]:
+        for row in table(done.stdout)[1]:
             self.assertIn("im2col-gemm", row)
 
     def test_orders_said_after_the_input(self):

@@ -30,7 +30,7 @@ static sm_status read_number(const char *option, const char *word, double low, d
     return SM_OK;
 }
 
-static sm_status read_count(const char *option, const char *word, size_t high, size_t *out) {
+sm_status sm_axis_count(const char *option, const char *word, size_t high, size_t *out) {
     char *end;
     const double v = strtod(word, &end);
     *out = 0;
@@ -68,11 +68,18 @@ static sm_status add_sparsity_word(sm_run_options *o, const char *word) {
 
 sm_status sm_axis_sparsity(sm_run_options *o, const char *text) {
     char word[WORD];
+    o->sparsity_given = 1;
     for (o->sparsity_count = 0; text;) {
         text = next_word(text, word);
         SM_TRY(add_sparsity_word(o, word));
     }
     return SM_OK;
+}
+
+sm_status sm_axis_sparsity_default(sm_run_options *o, const char *text) {
+    const sm_status status = sm_axis_sparsity(o, text);
+    o->sparsity_given = 0;
+    return status;
 }
 
 sm_status sm_axis_n(sm_run_options *o, const char *text) {
@@ -83,7 +90,7 @@ sm_status sm_axis_n(sm_run_options *o, const char *text) {
         text = next_word(text, word);
         if (o->n_count == MAX_AXIS)
             return sm_fail(SM_E_ARG, "--n: expected at most %d values", MAX_AXIS);
-        SM_TRY(read_count("--n", word, (size_t)1 << 24, &o->n[o->n_count++]));
+        SM_TRY(sm_axis_count("--n", word, (size_t)1 << 24, &o->n[o->n_count++]));
     }
     return SM_OK;
 }
@@ -114,7 +121,7 @@ sm_status sm_axis_threads(sm_run_options *o, const char *text) {
         if (strcmp(word, "all") == 0)
             o->threads[o->threads_count++] = all;
         else
-            SM_TRY(read_count("--threads", word, all, &o->threads[o->threads_count++]));
+            SM_TRY(sm_axis_count("--threads", word, all, &o->threads[o->threads_count++]));
     }
     return SM_OK;
 }
@@ -273,29 +280,33 @@ sm_status sm_axis_cache(sm_run_options *o, const char *text) {
     return SM_OK;
 }
 
-sm_status sm_axis_precision(sm_run_options *o, const char *text) {
+sm_status sm_axis_share(const char *option, const char *text, double *out) {
     const char *end;
-    SM_TRY(read_number("--precision", text, 0, 100, &end, &o->precision));
+    SM_TRY(read_number(option, text, 0, 100, &end, out));
     const int percent = strcmp(end, "%") == 0;
-    if (percent) o->precision /= 100;
+    if (percent) *out /= 100;
     /* As many digits as records keep: a resumed run compares it with what it wrote. */
-    o->precision = round(o->precision * 1e9) / 1e9;
-    if ((*end && !percent) || o->precision <= 0 || o->precision > 1)
-        return sm_fail(SM_E_ARG, "--precision '%s': expected a share above 0 such as 1%% or 0.01",
+    *out = round(*out * 1e9) / 1e9;
+    if ((*end && !percent) || *out <= 0 || *out > 1)
+        return sm_fail(SM_E_ARG, "%s '%s': expected a share above 0 such as 1%% or 0.01", option,
                        text);
     return SM_OK;
 }
 
-sm_status sm_axis_time(const char *option, const char *text, double *seconds) {
+sm_status sm_axis_precision(sm_run_options *o, const char *text) {
+    return sm_axis_share("--precision", text, &o->precision);
+}
+
+sm_status sm_axis_time(const char *option, const char *text, double *out) {
     const char *end;
-    SM_TRY(read_number(option, text, 0, 1e6, &end, seconds));
+    SM_TRY(read_number(option, text, 0, 1e6, &end, out));
     const double unit = *end == '\0' || strcmp(end, "s") == 0 ? 1
                         : strcmp(end, "m") == 0               ? 60
                         : strcmp(end, "h") == 0               ? 3600
                                                               : 0;
-    if (unit == 0 || *seconds == 0)
+    if (unit == 0 || *out == 0)
         return sm_fail(SM_E_ARG, "%s '%s': expected a time such as 90s, 5m or 1h", option, text);
-    *seconds *= unit;
+    *out *= unit;
     return SM_OK;
 }
 
@@ -372,7 +383,7 @@ uint32_t sm_axes_masks(const sm_choice_set *sets, size_t count) {
 
 sm_status sm_axes_complete(sm_run_options *o) {
     if (o->pattern_count == 0) SM_TRY(sm_axis_pattern(o, "unstructured"));
-    if (o->sparsity_count == 0) SM_TRY(sm_axis_sparsity(o, "0:0.9:0.1,0.95"));
+    if (o->sparsity_count == 0) SM_TRY(sm_axis_sparsity_default(o, "0:0.9:0.1,0.95"));
     if (o->n_count == 0 && !o->n_native) SM_TRY(sm_axis_n(o, "128"));
     if (o->layout_count == 0) SM_TRY(sm_axis_layout(o, "feature"));
     if (o->threads_count == 0) SM_TRY(sm_axis_threads(o, "1"));

@@ -22,8 +22,13 @@ sm_status sm_axis_seed(sm_run_options *o, const char *text);
 sm_status sm_axis_tensors(sm_run_options *o, const char *text);       /* globs; kept */
 sm_status sm_axis_weights_order(sm_run_options *o, const char *text); /* in-out,hwio */
 
-/* A time as --budget takes it, for any option; above 0. */
-sm_status sm_axis_time(const char *option, const char *text, double *seconds);
+/* The same for options of other commands: 1% or 0.01; 90, 90s, 5m, 1h; 1 to high. */
+sm_status sm_axis_share(const char *option, const char *text, double *out);
+sm_status sm_axis_time(const char *option, const char *text, double *out);
+sm_status sm_axis_count(const char *option, const char *text, size_t high, size_t *out);
+
+/* As sm_axis_sparsity(), but nobody asked for it: sources that are sparse already keep theirs. */
+sm_status sm_axis_sparsity_default(sm_run_options *o, const char *text);
 
 /* Without --isa: what SPARSEMARK_ISA says, else all usable levels. */
 sm_status sm_axes_isa_default(sm_run_options *o);

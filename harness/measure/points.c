@@ -143,9 +143,33 @@ static sm_status add_source(const sm_run_options *o, const sm_source *s, sm_poin
     return SM_OK;
 }
 
+/* What is sparse keeps its sparsity, or with --reprune goes up from it. */
+static sm_status check_sparsity(const sm_run_options *o) {
+    const char *option = o->sparsity_given ? "--sparsity" : NULL;
+    for (size_t i = 0; i < o->pattern_count; i++)
+        if (o->pattern[i].kind != SM_PATTERN_UNSTRUCTURED) option = "--pattern";
+    for (size_t i = 0; i < o->sources.count; i++) {
+        const sm_source *s = &o->sources.items[i];
+        const char *colon = s->tensor ? ":" : "", *tensor = s->tensor ? s->tensor : "";
+        if (s->sparse && option)
+            return sm_fail(SM_E_ARG,
+                           "%s: %s%s%s is sparse already and keeps its own: expected only dense "
+                           "layers beside it%s",
+                           option, s->path, colon, tensor, s->valueless ? "" : ", or --reprune");
+        if (s->sparse || s->sparsity < SM_SPARSE_FROM) continue;
+        for (size_t d = 0; d < o->sparsity_count; d++)
+            if (o->sparsity[d] < s->sparsity - 0.002) /* pruning to a share may overshoot it */
+                return sm_fail(SM_E_ARG,
+                               "--reprune: %s%s%s has %.1f %% zeros already: expected --sparsity "
+                               "from there on, got %g",
+                               s->path, colon, tensor, 100 * s->sparsity, o->sparsity[d]);
+    }
+    return SM_OK;
+}
+
 sm_status sm_points_create(const sm_run_options *o, sm_points *out) {
     *out = (sm_points){0};
-    sm_status status = SM_OK;
+    sm_status status = check_sparsity(o);
     if (o->quick) status = add_quick(o, out);
     for (size_t i = 0; i < o->sources.count && !o->quick && status == SM_OK; i++)
         status = add_source(o, &o->sources.items[i], out);

@@ -25,6 +25,7 @@ typedef struct sm_run_options {
     size_t pattern_count;
     double sparsity[MAX_AXIS];
     size_t sparsity_count;
+    int sparsity_given; /* asked for, not a default */
     size_t n[MAX_AXIS];
     size_t n_count;
     int n_native;

@@ -1,12 +1,12 @@
 /* Finds libraries that came from PyPI: below SPARSEMARK_PEER_PATH, then in the virtual environment
  * of the source tree the program was built in. */
 #include "peers/family.h"
+#include "tree.h"
 #include <glob.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Copies a folder so that glob() takes every character of it literally. */
 static int escape(const char *folder, size_t length, char *out, size_t size) {
@@ -51,17 +51,8 @@ int peer_search(const char *name, char *path, size_t size) {
         if (length > 0 && search_folder(rest, length, name, path, size) == 0) return 0;
         rest += length + (rest[length] == ':');
     }
-    char program[PATH_MAX];
-    const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    if (length <= 0) return -1;
-    program[length] = 0;
-    /* The program is build/<preset>/sparsemark. */
-    for (int up = 0; up < 3; up++) {
-        char *slash = strrchr(program, '/');
-        if (slash == NULL) return -1;
-        *slash = 0;
-    }
-    char environment[PATH_MAX + 8];
-    const int written = snprintf(environment, sizeof environment, "%s/.venv", program);
+    char root[PATH_MAX], environment[PATH_MAX + 8];
+    if (sm_program_folder(2, root, sizeof root) != 0) return -1;
+    const int written = snprintf(environment, sizeof environment, "%s/.venv", root);
     return search_folder(environment, (size_t)written, name, path, size);
 }

@@ -66,8 +66,21 @@ static void print_row(const sm_table *table, const char *const *texts, const int
     fputc('\n', out);
 }
 
+static size_t row_count(const sm_table *table) {
+    return table->failed ? 0 : table->count / table->column_count;
+}
+
+/* Empties the table; 0, or -1 where memory had run out. */
+static int empty(sm_table *table) {
+    for (size_t i = 0; i < table->count; i++) free(table->cells[i]);
+    free(table->cells);
+    const int failed = table->failed;
+    *table = (sm_table){.columns = table->columns, .column_count = table->column_count};
+    return failed ? -1 : 0;
+}
+
 int sm_table_finish(sm_table *table, FILE *out) {
-    const size_t rows = table->failed ? 0 : table->count / table->column_count;
+    const size_t rows = row_count(table);
     int widths[MAX_COLUMNS];
     const char *texts[MAX_COLUMNS];
     if (rows > 0) {
@@ -79,9 +92,29 @@ int sm_table_finish(sm_table *table, FILE *out) {
         for (size_t c = 0; c < table->column_count; c++) texts[c] = cell_at(table, r, c);
         print_row(table, texts, widths, out);
     }
-    for (size_t i = 0; i < table->count; i++) free(table->cells[i]);
-    free(table->cells);
-    const int failed = table->failed;
-    *table = (sm_table){.columns = table->columns, .column_count = table->column_count};
-    return failed ? -1 : 0;
+    return empty(table);
+}
+
+static void print_markdown(const char *text, FILE *out) {
+    for (fputc(' ', out); *text; text++) {
+        if (*text == '|') fputc('\\', out);
+        fputc(*text, out);
+    }
+    fputs(" |", out);
+}
+
+int sm_table_finish_markdown(sm_table *table, FILE *out) {
+    const size_t rows = row_count(table);
+    for (size_t c = 0; c < table->column_count; c++) {
+        if (c == 0) fputc('|', out);
+        print_markdown(table->columns[c].title, out);
+    }
+    for (size_t c = 0; c < table->column_count; c++)
+        fprintf(out, "%s%s|", c == 0 ? "\n|" : "", table->columns[c].right ? "--:" : "---");
+    for (size_t r = 0; r < rows; r++) {
+        fputs("\n|", out);
+        for (size_t c = 0; c < table->column_count; c++) print_markdown(cell_at(table, r, c), out);
+    }
+    fputc('\n', out);
+    return empty(table);
 }

@@ -25,4 +25,7 @@ void sm_table_add(sm_table *table, const char *format, ...) __attribute__((forma
 /* Prints and frees the cells. Returns 0, or -1 where memory ran out while adding. */
 int sm_table_finish(sm_table *table, FILE *out);
 
+/* The same as a Markdown table, with every column in it. */
+int sm_table_finish_markdown(sm_table *table, FILE *out);
+
 #endif

@@ -1,0 +1,192 @@
+/* Runs the comparison on questions whose answer is known. What limits it is time: the rates are
+ * only as good as the number of cells. */
+#include "ab/selftest.h"
+#include "harness.h"
+#include "measure/axes.h"
+#include "measure/clock.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_KERNELS = 8 };
+static const size_t AA_RUNS = 3, ENOUGH_CELLS = 200;
+/* Layers that stay in the caches of one core and whose calls are long against the clock's grain. */
+enum { MIN_WEIGHTS = 1 << 16, MAX_WEIGHTS = 1 << 20 };
+static const double INJECTED = 0.05;
+
+typedef struct selftest {
+    const selftest_options *o;
+    const char *kernels[MAX_KERNELS];
+    size_t kernel_count, runs, aa_runs;
+    ab_request request;
+    char names[1024];
+    double start_ns;
+    json_t *rows, *head;
+    size_t aa, aa_alarms, beside, beside_alarms; /* cells without a delay; SLOW or FAST of them */
+    size_t injected, found, undecided;
+} selftest;
+
+static int is_sparse(const sm_kernel *k, int hand) {
+    const int by_hand = strcmp(k->isa, "scalar") != 0 && strncmp(k->isa, "autovec", 7) != 0;
+    return strcmp(k->op, "spmm") == 0 && strcmp(k->format, "dense") != 0 &&
+           (sm_isa_mask() >> k->level & 1) && (by_hand || !hand);
+}
+
+/* The last tile of every format and level. */
+static void choose_kernels(selftest *s, size_t most, int hand) {
+    for (size_t i = sm_kernel_count(); i-- > 0 && s->kernel_count < most;) {
+        const sm_kernel *k = sm_kernel_at(i);
+        int known = !is_sparse(k, hand);
+        for (size_t j = 0; j < s->kernel_count && !known; j++) {
+            const sm_kernel *other = sm_kernel_find(s->kernels[j]);
+            known = other->level == k->level && strcmp(other->format, k->format) == 0;
+        }
+        if (!known) s->kernels[s->kernel_count++] = k->name;
+    }
+}
+
+static sm_status choose_layers(selftest *s, size_t count) {
+    size_t taken = 0;
+    for (size_t i = 0; i < sm_layer_count() && taken < count; i++) {
+        const sm_layer *layer = sm_layer_at(i);
+        if (layer->m * layer->k < MIN_WEIGHTS || layer->m * layer->k > MAX_WEIGHTS) continue;
+        SM_TRY(sm_source_add_layers(&s->request.run.sources, layer->name));
+        taken++;
+    }
+    return SM_OK;
+}
+
+static size_t ceil_div(size_t a, size_t b) {
+    return (a + b - 1) / b;
+}
+
+/* As many cells as asked for, or a few more: kernels x two N x layers. At least two kernels, so
+ * that something lies beside the slowed one. */
+static sm_status plan(selftest *s) {
+    const selftest_options *o = s->o;
+    size_t most = o->cells / 2 > 2 ? o->cells / 2 : 2;
+    if (most > MAX_KERNELS) most = MAX_KERNELS;
+    choose_kernels(s, most, 1);
+    if (s->kernel_count == 0) choose_kernels(s, most, 0);
+    for (size_t i = 0; i < s->kernel_count; i++) {
+        const size_t used = strlen(s->names);
+        (void)snprintf(s->names + used, sizeof s->names - used, "%s%s", i ? "," : "",
+                       s->kernels[i]);
+    }
+    s->request.kernels = s->names;
+    const size_t sizes = o->cells < 2 * s->kernel_count ? 1 : 2;
+    SM_TRY(sm_axis_n(&s->request.run, sizes == 1 ? "128" : "32,128"));
+    SM_TRY(choose_layers(s, ceil_div(o->cells, s->kernel_count * sizes)));
+    SM_TRY(ab_request_complete(&s->request));
+    const size_t slowed = sizes * s->request.run.sources.count;
+    s->aa_runs = o->full ? ceil_div(ENOUGH_CELLS, slowed * s->kernel_count) : AA_RUNS;
+    if (s->aa_runs < AA_RUNS) s->aa_runs = AA_RUNS;
+    s->runs = s->aa_runs + (o->full ? ceil_div(ENOUGH_CELLS, slowed) : 1);
+    return SM_OK;
+}
+
+static int is_alarm(const char *state) {
+    return strcmp(state, "SLOW") == 0 || strcmp(state, "FAST") == 0;
+}
+
+static void count(selftest *s, const char *slowed, const json_t *record, const json_t *verdict) {
+    size_t i;
+    const json_t *cell;
+    json_array_foreach(json_object_get(record, "cells"), i, cell) {
+        const char *state = ab_text(json_array_get(json_object_get(verdict, "cells"), i), "state");
+        if (slowed && strcmp(ab_text(cell, "kernel"), slowed) == 0) {
+            s->injected++;
+            s->found += strcmp(state, "SLOW") == 0;
+            s->undecided += strcmp(state, "AMBIGUOUS") == 0;
+        } else if (slowed) {
+            s->beside++;
+            s->beside_alarms += is_alarm(state) != 0;
+        } else {
+            s->aa++;
+            s->aa_alarms += is_alarm(state) != 0;
+        }
+    }
+}
+
+static int run_one(selftest *s, size_t number) {
+    const char *slowed =
+        number < s->aa_runs ? NULL : s->kernels[(number - s->aa_runs) % s->kernel_count];
+    const double spent_s = (clock_ns() - s->start_ns) / 1e9;
+    const double left_s = fmax(s->o->request.time_s - spent_s, 1e-3);
+    if (s->o->request.time_s > 0) s->request.time_s = left_s / (double)(s->runs - number);
+    s->request.inject = slowed;
+    s->request.inject_share = INJECTED;
+    s->request.run.seed = s->o->request.run.seed + number;
+    json_t *record, *verdict;
+    const int code = ab_compare(&s->request, &record, &verdict);
+    if (code == EXIT_CODE_OK) {
+        count(s, slowed, record, verdict);
+        json_t *row = json_pack(
+            "{s:o, s:O, s:O, s:O}", "injected", slowed ? json_string(slowed) : json_null(),
+            "counts", json_object_get(verdict, "counts"), "disturbed",
+            json_object_get(verdict, "disturbed"), "cells", json_object_get(verdict, "cells"));
+        (void)json_array_append_new(s->rows, row);
+        if (!s->head)
+            s->head = json_pack("{s:O, s:O}", "machine", json_object_get(record, "machine"),
+                                "library", json_object_get(record, "base"));
+    }
+    json_decref(record);
+    json_decref(verdict);
+    return code;
+}
+
+/* {"cells", "count", "rate", "low", "high"}, the interval being that of the rate. */
+static json_t *rate(size_t k, size_t n, const json_t *interval) {
+    return json_pack("{s:I, s:I, s:f, s:O, s:O}", "cells", (json_int_t)n, "count", (json_int_t)k,
+                     "rate", (double)k / (double)n, "low", json_array_get(interval, 0), "high",
+                     json_array_get(interval, 1));
+}
+
+static int add_rates(const selftest *s, json_t *result) {
+    const size_t missed = s->injected - s->found, alarms = s->aa_alarms + s->beside_alarms;
+    const size_t untouched = s->aa + s->beside;
+    json_t *intervals = NULL;
+    json_t *counts = json_pack("[[I, I], [I, I], [I, I]]", (json_int_t)s->aa_alarms,
+                               (json_int_t)s->aa, (json_int_t)alarms, (json_int_t)untouched,
+                               (json_int_t)missed, (json_int_t)s->injected);
+    const int code = ab_judge_rates(counts, &intervals);
+    json_decref(counts);
+    if (code != EXIT_CODE_OK) return code;
+    (void)json_object_set_new(result, "aa",
+                              rate(s->aa_alarms, s->aa, json_array_get(intervals, 0)));
+    (void)json_object_set_new(result, "untouched",
+                              rate(alarms, untouched, json_array_get(intervals, 1)));
+    (void)json_object_set_new(result, "missed",
+                              rate(missed, s->injected, json_array_get(intervals, 2)));
+    (void)json_object_set_new(result, "undecided", json_integer((json_int_t)s->undecided));
+    json_decref(intervals);
+    return EXIT_CODE_OK;
+}
+
+static int verdict_of(const selftest *s) {
+    if (s->aa_alarms + s->beside_alarms > 0) return EXIT_CODE_REGRESSION;
+    /* Said to be the same or faster, although it is known to be slower. */
+    if (s->found + s->undecided < s->injected) return EXIT_CODE_REGRESSION;
+    return s->undecided > 0 ? EXIT_CODE_UNDECIDED : EXIT_CODE_OK;
+}
+
+int selftest_run(const selftest_options *options, json_t **result) {
+    selftest s = {.o = options, .request = options->request, .rows = json_array()};
+    *result = NULL;
+    s.request.cand = s.request.base;
+    s.start_ns = clock_ns();
+    const sm_status status = plan(&s);
+    int code = status == SM_OK ? EXIT_CODE_OK : complain_status(status);
+    for (size_t i = 0; i < s.runs && code == EXIT_CODE_OK; i++) code = run_one(&s, i);
+    if (code == EXIT_CODE_OK) {
+        *result = json_pack("{s:s, s:i, s:f, s:f, s:O}", "type", "selftest", "schema", AB_SCHEMA,
+                            "delta", s.request.delta, "injected_share", INJECTED, "runs", s.rows);
+        (void)json_object_update(*result, s.head);
+        code = add_rates(&s, *result);
+    }
+    json_decref(s.rows);
+    json_decref(s.head);
+    sm_source_list_free(&s.request.run.sources);
+    return code == EXIT_CODE_OK ? verdict_of(&s) : code;
+}
