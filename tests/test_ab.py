@@ -39,7 +39,7 @@ class Refusals(Builds):
 
     def test_a_library_that_cannot_be_compared(self):
         for macro, *parts in (("OTHER_ABI", "ABI", "2", "expected 1"),
-                              ("OTHER_OPTIONS", "sm_plan_options.size")):
+                              ("OTHER_OPTIONS", "refuses a plan of this program", "sm_plan_options")):
             path = self.stub(macro)
             self.refused(self.compare(path), path, *parts, code=5)
             self.refused(self.compare(LIBRARY, base=path), path, *parts, code=5)
