@@ -69,7 +69,7 @@ run_cppcheck() {
     cppcheck --quiet --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
         --suppress=invalidPointerCast --suppress=uninitvar \
         --suppress=legacyUninitvar --std=c11 \
-        -D_GNU_SOURCE -D__x86_64__ "-Djson_array_foreach(a,i,v)$loop" \
+        -D_GNU_SOURCE -D__x86_64__ -DVL=8 "-Djson_array_foreach(a,i,v)$loop" \
         "-Djson_object_foreach(a,i,v)$loop" -I kernels -I kernels/include -I harness \
         -j "$(nproc)" "${sources[@]}"
 }

@@ -253,7 +253,8 @@ static void json_says_the_same(void **state) {
     assert_string_equal(mark, "noisy");
     assert_int_equal(json_array_size(json_object_get(curve, "marks")), 2);
     assert_int_equal(json_array_size(json_object_get(curve, "points")), 2);
-    assert_int_equal(json_array_size(json_object_get(json, "means")), 1); /* not of a weak opponent */
+    assert_int_equal(json_array_size(json_object_get(json, "means")),
+                     1); /* not of a weak opponent */
     assert_int_equal(json_integer_value(json_object_get(json, "left_out_of_means")), 1);
     json_decref(json);
     sm_breakeven_free(&b);

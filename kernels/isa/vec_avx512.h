@@ -43,9 +43,9 @@ static inline vec vec_expand(const float *p, unsigned bits) {
     return _mm512_loadu_ps(lane);
 }
 #else
-/* Lane i is the next of p where bit i is set, else 0; no more of p is touched. A Zen 4 waits for the
- * register that is overwritten, even by the form of the instruction that zeroes; only a register
- * that was just cleared, out of the compiler's sight, makes two of them independent. */
+/* Lane i is the next of p where bit i is set, else 0; no more of p is touched. A Zen 4 waits for
+ * the register that is overwritten, even by the form of the instruction that zeroes; only a
+ * register that was just cleared, out of the compiler's sight, makes two of them independent. */
 static inline vec vec_expand(const float *p, unsigned bits) {
     vec zero;
     __asm__("vpxor %x0, %x0, %x0" : "=x"(zero));
