@@ -153,13 +153,22 @@ static int by_promise(const void *a, const void *b) {
     return p->kt < q->kt ? -1 : p->kt > q->kt;
 }
 
-/* The rows in the middle of W, as many as make a slice of SAMPLE_WEIGHTS; more where a call is
- * short and the level of cache that holds W decides. */
+/* Bytes of W from which on it is read from memory. What is reported as L3 may be that of a socket,
+ * or of nothing at all in a virtual machine; a core's share of it is 8 to 32 times its L2. */
+static double far_bytes(void) {
+    const size_t share = 32 * cache_bytes(_SC_LEVEL2_CACHE_SIZE, 524288);
+    return (double)sm_min_size(cache_bytes(_SC_LEVEL3_CACHE_SIZE, share), share);
+}
+
+/* The rows in the middle of W, as many as make a slice of SAMPLE_WEIGHTS; twice as many where a
+ * call is so short that it matters which cache holds W. */
 static sm_status take_slice(search *s) {
     const sm_csr *w = s->csr;
-    size_t rows = (s->opt->n <= FEW_COLUMNS ? 2 * SAMPLE_WEIGHTS : SAMPLE_WEIGHTS) / w->cols;
+    const double dense_bytes = (double)w->rows * (double)w->cols * sizeof(float);
+    size_t rows = SAMPLE_WEIGHTS / w->cols;
+    if (s->opt->n <= FEW_COLUMNS && dense_bytes < far_bytes()) rows *= 2;
     rows = sm_min_size(rows < SAMPLE_ROWS ? SAMPLE_ROWS : rows, w->rows);
-    const size_t r0 = (w->rows - rows) / 2;
+    const size_t r0 = (w->rows - rows) / 2 / SAMPLE_ROWS * SAMPLE_ROWS; /* whole panels */
     const uint32_t begin = w->row_ptr[r0], end = w->row_ptr[r0 + rows];
     SM_TRY(sm_csr_alloc(rows, w->cols, end - begin, &s->slice));
     for (size_t r = 0; r <= rows; r++) s->slice.row_ptr[r] = w->row_ptr[r0 + r] - begin;
@@ -217,14 +226,14 @@ static void cool(const search *s, const candidate *c) {
     const sm_packed *p = &c->packed;
     const size_t last = p->blocks * p->tiles, bytes = p->bytes.values + p->bytes.indices;
     const double whole = (double)bytes * (double)s->csr->rows / (double)s->slice.rows;
-    if (s->opt->n > FEW_COLUMNS || whole < (double)cache_bytes(_SC_LEVEL3_CACHE_SIZE, 8388608))
-        return;
+    if (s->opt->n > FEW_COLUMNS || whole < far_bytes()) return;
     evict(p->value, p->value_at[last] * sizeof *p->value);
     if (p->index16) evict(p->index16, p->index_at[last] * sizeof *p->index16);
     if (p->index32) evict(p->index32, p->index_at[last] * sizeof *p->index32);
 }
 
-static double time_once(search *s, candidate *c) {
+/* Seconds of one run on the sample, for all strips of a full call. */
+static double run_once(search *s, candidate *c) {
     const size_t nr = c->kernel->nr;
     const size_t strips = sm_min_size(c->strips, SAMPLE_STRIPS);
     sm_args a = {.x = s->x, .y = s->y, .lo = -INFINITY, .hi = INFINITY};
@@ -234,7 +243,6 @@ static double time_once(search *s, candidate *c) {
     a.x_cs = token ? (ptrdiff_t)s->csr->cols : 1;
     a.y_rs = token ? 1 : (ptrdiff_t)s->x_cols;
     a.y_cs = token ? (ptrdiff_t)s->slice.rows : 1;
-    cool(s, c);
     const double start = sm_seconds();
     sm_driver_run(&c->packed, &a, 1, NULL, NULL, s->workspace);
     return (sm_seconds() - start) * (double)c->strips / (double)strips;
@@ -248,9 +256,10 @@ static sm_status turn(search *s, double deadline) {
         if (!c->packed.kernel) {
             SM_TRY(sm_pack(&s->slice, c->kernel, c->kt, c->mc, 1, &c->packed));
             s->timed++;
-            (void)time_once(s, c);
+            (void)run_once(s, c);
         }
-        const double t = time_once(s, c);
+        cool(s, c);
+        const double t = run_once(s, c);
         if (c->best_s == 0 || t < c->best_s) c->best_s = t;
         leave_if_slow(s, c);
     }

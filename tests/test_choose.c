@@ -38,6 +38,10 @@ static void test_blocks_only_where_rows_are_alike(void **state) {
     make_problem(64, 128, 1, 0, alike_in_eights, &p);
     assert_string_equal(planned(&p, 64, both, -1).kernel->format, "bsr");
     free_problem(&p);
+    /* Larger than the slice that is looked at, which must begin where a panel does. */
+    make_problem(600, 1024, 1, 0, alike_in_eights, &p);
+    assert_string_equal(planned(&p, 64, both, -1).kernel->format, "bsr");
+    free_problem(&p);
     make_problem(64, 128, 1, 0, scattered, &p);
     assert_string_equal(planned(&p, 64, both, -1).kernel->format, "panel");
     /* Where only blocks are allowed they are taken, at whatever fill. */

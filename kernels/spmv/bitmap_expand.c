@@ -8,7 +8,6 @@
 
 _Static_assert(NR == 1 && MR == 16 && MR % VL == 0, "a 16-bit word a column, one column");
 enum { LV = MR / VL, CHAINS = LV < 4 ? 4 / LV : 1 }; /* four FMAs in flight hide latency */
-enum { AHEAD = 1024 };                               /* 4 KiB of values */
 
 #if VL == 16
 SM_INLINE const float *column(vec acc[LV], unsigned bits, const float *value, vec x) {
@@ -59,12 +58,8 @@ void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
         SM_FOR (q, CHAINS)
             SM_FOR (j, LV) acc[q][j] = vec_set1(0.0f);
         size_t k = 0;
-        for (; k + CHAINS <= cols; k += CHAINS) {
-            /* How far a column moves on depends on its bits: hardware alone comes late. */
-            __builtin_prefetch(value + AHEAD);
-            __builtin_prefetch(value + AHEAD + 16);
+        for (; k + CHAINS <= cols; k += CHAINS)
             SM_FOR (q, CHAINS) value = column(acc[q], bits[k + q], value, vec_bcast(t->x + k + q));
-        }
         for (; k < cols; k++) value = column(acc[0], bits[k], value, vec_bcast(t->x + k));
         for (size_t q = 1; q < CHAINS; q++)
             SM_FOR (j, LV) acc[0][j] = vec_add(acc[0][j], acc[q][j]);
