@@ -50,7 +50,7 @@ sm_plan_options = struct(
     "sm_plan_options", ("size", c_size_t), ("n", c_size_t), ("layout", c_int),
     ("threads", c_size_t), ("isa_mask", c_uint32), ("format_mask", c_uint32), ("kernel", c_char_p),
     ("kt", c_size_t), ("mc", c_size_t), ("budget_s", c_double), ("parallel_for", c_void_p),
-    ("pool", c_void_p))
+    ("pool", c_void_p), ("cpus", c_void_p))
 sm_bytes = struct("sm_bytes", *((name, c_size_t) for name in ("values", "indices", "pointers")))
 sm_plan_info = struct(
     "sm_plan_info", ("kernel", POINTER(sm_kernel)),

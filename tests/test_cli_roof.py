@@ -79,7 +79,7 @@ class Roof(ProgramTest):
 
     def test_json(self):
         document = self.document()
-        self.assertEqual((document["type"], document["schema"]), ("roof", 1))
+        self.assertEqual((document["type"], document["schema"]), ("roof", 2))
         card = json.loads(run("info", "--json").stdout)
         for field in "slug", "cpu", "build":
             self.assertEqual(document[field], card[field])
