@@ -134,7 +134,8 @@ class Selftest(ProgramTest):
         self.assertIn(slowed[3], run("list", "kernels").stdout)
         self.assertEqual([result[key]["cells"] for key in ("aa", "untouched", "missed")], [6, 7, 1])
         self.assertEqual([result[key]["count"] for key in ("aa", "untouched", "missed")], [0, 0, 1])
-        self.assertEqual(result["undecided"], 1)
+        self.assertEqual([result[key]["ambiguous"] for key in ("aa", "untouched", "missed")],
+                         [6, 7, 1])
 
 
 if __name__ == "__main__":

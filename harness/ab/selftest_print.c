@@ -8,12 +8,13 @@ static const sm_column columns[] = {
     {"run", 1, 0},  {"slowed kernel", 0, 0}, {"SLOW", 1, 0},     {"FAST", 1, 0},
     {"SAME", 1, 0}, {"AMBIGUOUS", 1, 0},     {"disturbed", 1, 0}};
 
+/* What is AMBIGUOUS cannot be a false alarm either: it is said beside the rate. */
 static void print_rate(const json_t *result, const char *key, const char *what, const char *name) {
     const json_t *rate = json_object_get(result, key);
-    (void)printf("%s: %zu of %zu; %s %.2g %%, 95 %% interval %.2g to %.2g %%\n", what,
-                 ab_count(rate, "count"), ab_count(rate, "cells"), name,
-                 100 * ab_number(rate, "rate"), 100 * ab_number(rate, "low"),
-                 100 * ab_number(rate, "high"));
+    (void)printf("%s: %zu of %zu (%zu AMBIGUOUS); %s %.1f %%, 95 %% interval %.1f to %.1f %%\n",
+                 what, ab_count(rate, "count"), ab_count(rate, "cells"),
+                 ab_count(rate, "ambiguous"), name, 100 * ab_number(rate, "rate"),
+                 100 * ab_number(rate, "low"), 100 * ab_number(rate, "high"));
 }
 
 int selftest_print(const json_t *result) {
