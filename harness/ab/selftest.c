@@ -10,7 +10,7 @@
 #include <string.h>
 
 enum { MAX_KERNELS = 8 };
-static const size_t AA_RUNS = 3, ENOUGH_CELLS = 200;
+static const size_t AA_RUNS = 3, ENOUGH_CELLS = 200, FULL_KERNELS = 3;
 /* Layers that stay in the caches of one core and whose calls are long against the clock's grain. */
 enum { MIN_WEIGHTS = 1 << 16, MAX_WEIGHTS = 1 << 20 };
 static const double INJECTED = 0.05;
@@ -69,7 +69,9 @@ static size_t ceil_div(size_t a, size_t b) {
  * that something lies beside the slowed one. */
 static sm_status plan(selftest *s) {
     const selftest_options *o = s->o;
-    size_t most = o->cells / 2 > 2 ? o->cells / 2 : 2;
+    /* One kernel is slowed at a time: of few kernels on many layers that is soon enough of cells.
+     */
+    size_t most = o->full ? FULL_KERNELS : o->cells / 2 > 2 ? o->cells / 2 : 2;
     if (most > MAX_KERNELS) most = MAX_KERNELS;
     choose_kernels(s, most, 1);
     if (s->kernel_count == 0) choose_kernels(s, most, 0);
