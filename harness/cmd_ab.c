@@ -213,9 +213,13 @@ static int compare(const ab_options *o) {
     if (code == EXIT_CODE_OK)
         code =
             o->replay ? replay(o, &record, &verdict) : ab_compare(&o->request, &record, &verdict);
-    if (code == EXIT_CODE_OK && o->save) code = ab_save(o->save, record);
     if (code == EXIT_CODE_OK)
         code = ab_print(record, verdict, o->format, ab_exit_code(verdict, o->strict));
+    /* Also where judging failed: what was measured can still be replayed. */
+    if (o->save && json_array_size(json_object_get(record, "blocks")) > 0) {
+        const int saved = ab_save(o->save, record);
+        if (saved != EXIT_CODE_OK) code = saved;
+    }
     json_decref(record);
     json_decref(verdict);
     return code;

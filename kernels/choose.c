@@ -13,6 +13,7 @@
 enum { MAX_CANDIDATES = 128, SAMPLE_WEIGHTS = 1 << 18, SAMPLE_ROWS = 64, SAMPLE_STRIPS = 2 };
 /* Up to so many columns of X the weight stream decides, and kernels for one column compete. */
 enum { FEW_COLUMNS = 8 };
+static const double MIN_DENSITY = 0.01; /* for dense candidates */
 
 typedef struct candidate {
     const sm_kernel *kernel;
@@ -129,6 +130,14 @@ static void drop_hopeless(search *s, int dense) {
     s->count = left;
 }
 
+/* Weights that are nearly all zero may be larger than memory when stored. */
+static void drop_dense(search *s) {
+    size_t left = 0;
+    for (size_t i = 0; i < s->count; i++)
+        if (!s->c[i].dense) s->c[left++] = s->c[i];
+    if (left > 0) s->count = left;
+}
+
 static void enumerate(search *s) {
     int hand = 0;
     for (size_t i = 0; i < sm_kernel_count(); i++) {
@@ -141,6 +150,7 @@ static void enumerate(search *s) {
     }
     drop_hopeless(s, 0);
     drop_hopeless(s, 1);
+    if (density(s->csr) < MIN_DENSITY) drop_dense(s);
 }
 
 /* Promising candidates first, should the budget end early: little padding, wide, tall tiles. */
@@ -249,12 +259,14 @@ static double run_once(search *s, candidate *c) {
 }
 
 /* One turn of every candidate still in; the first turn packs, and warms up. */
-static sm_status turn(search *s, double deadline) {
+static void turn(search *s, double deadline) {
     for (size_t i = 0; i < s->count; i++) {
         candidate *c = &s->c[i];
-        if (c->out || (s->timed > 0 && sm_seconds() > deadline)) continue;
+        /* One of each kind is timed, however late it is. */
+        if (c->out || (sm_seconds() > deadline && best_of(s, c->dense))) continue;
         if (!c->packed.kernel) {
-            SM_TRY(sm_pack(&s->slice, c->kernel, c->kt, c->mc, 1, &c->packed));
+            c->out = sm_pack(&s->slice, c->kernel, c->kt, c->mc, 1, &c->packed) != SM_OK;
+            if (c->out) continue; /* too large: another format may fit */
             s->timed++;
             (void)run_once(s, c);
         }
@@ -263,7 +275,6 @@ static sm_status turn(search *s, double deadline) {
         if (c->best_s == 0 || t < c->best_s) c->best_s = t;
         leave_if_slow(s, c);
     }
-    return SM_OK;
 }
 
 static size_t thin_out(search *s) {
@@ -280,7 +291,7 @@ static sm_status time_candidates(search *s) {
     const double deadline = sm_seconds() + s->opt->budget_s;
     SM_TRY(take_operands(s));
     for (int i = 0; i < MAX_TURNS; i++) {
-        SM_TRY(turn(s, deadline));
+        turn(s, deadline);
         if (thin_out(s) <= 1 || sm_seconds() > deadline) break;
     }
     return SM_OK;

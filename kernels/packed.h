@@ -34,7 +34,8 @@ typedef struct sm_packed {
 /* One call of a micro-kernel. */
 typedef struct sm_tile {
     size_t block, tile; /* segment of W */
-    const float *x; /* packed strip: cols x nr from this K tile's first column; 64-byte aligned */
+    const float *x; /* packed strip: cols x nr from this K tile's first column; the strip is 64-byte
+                       aligned */
     float *acc;     /* partial sums of the block, rows x nr; 64-byte aligned */
     float *y;       /* block's first row of Y; element (r, j) is y[r * y_rs + j] */
     ptrdiff_t y_rs;
@@ -88,7 +89,8 @@ typedef struct sm_format {
     /* Largest kt whose indices can be stored for a strip of nr columns. */
     size_t (*max_kt)(size_t nr);
     /* How many values panels of mr rows would store, padding included, without packing; NULL for a
-     * format whose size is known anyway: it stores the nonzeros only, or everything. */
+     * format that stores the nonzeros only, or everything, and for nm, whose padding is small where
+     * it competes. */
     size_t (*values)(const sm_csr *csr, size_t mr);
 } sm_format;
 

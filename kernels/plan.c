@@ -3,6 +3,8 @@
 #include "packed.h"
 #include <string.h>
 
+enum { MAX_THREADS = 4096 };
+
 struct sm_plan {
     sm_packed packed;
     sm_plan_info info;
@@ -39,6 +41,9 @@ static sm_status complete(const sm_plan_options *given, sm_plan_options *o) {
     if (given) SM_TRY(copy_options(given, o));
     if (o->n == 0) o->n = 128;
     if (o->threads == 0) o->threads = 1;
+    if (o->threads > MAX_THREADS)
+        return sm_fail(SM_E_ARG, "sm_plan_options.threads is %zu: expected at most %d", o->threads,
+                       MAX_THREADS);
     if (o->budget_s == 0) o->budget_s = 0.05;
     const uint32_t usable = sm_isa_mask();
     if (o->isa_mask & ~usable) {

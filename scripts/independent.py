@@ -207,7 +207,7 @@ def main(argv=None):
         with tempfile.TemporaryDirectory(prefix="sparsemark-independent-") as folder:
             write_patterns(folder, options)
             rows = compare(measure(options.program, folder, options.run), options)
-    except (Failure, ReportError, OSError) as error:
+    except (Failure, ReportError, OSError, ValueError, KeyError) as error:
         print(f"independent.py: {error}", file=sys.stderr)
         return getattr(error, "code", 2)
     result = summary(rows)

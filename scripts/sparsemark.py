@@ -135,7 +135,7 @@ def strides(name, array, features, token):
     # Along an extent of one there are no steps, and NumPy says anything.
     if columns <= 1:
         cs = 1
-    elif features == 1:
+    if features == 1:
         rs = columns if cs == 1 else 1
     if not (cs == 1 and rs >= columns or rs == 1 and cs >= features or array.size == 0):
         refuse(f"{name}: expected one stride of 1 element and the other at least the extent it "

@@ -48,7 +48,8 @@ def interval(x):
     any data: BCa has no answer where the rounds agree, and covers no better at ten rounds."""
     if len(x) < 2:
         return float(x[0]), float(x[0])
-    found = stats.bootstrap((x,), hodges_lehmann, n_resamples=RESAMPLES, batch=2000,
+    batch = max(1, min(2000, 4_000_000 // (len(x) * (len(x) + 1) // 2)))  # pairs in memory at once
+    found = stats.bootstrap((x,), hodges_lehmann, n_resamples=RESAMPLES, batch=batch,
                             vectorized=True, method="percentile",
                             rng=np.random.default_rng(SEED)).confidence_interval
     return float(found.low), float(found.high)

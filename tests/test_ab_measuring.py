@@ -61,6 +61,16 @@ class Measuring(Builds):
             effect = json.loads(done.stdout)["cells"][0]["effect"]
             self.assertGreater(effect * sign, 0.3)
 
+    def test_a_confirmed_regression_ends_with_1(self):
+        """Ten times the work shows on any machine; only a control that moved may hide it, so again."""
+        slow = self.stub("SLOW")
+        for _ in range(3):
+            done = self.compare(slow, "--rounds", "10")
+            if done.returncode != 0:
+                break
+        self.assertEqual((done.returncode, errors(done.stderr)), (1, []), done.stderr)
+        self.assertIn("SLOW", done.stdout)
+
     def test_other_blocking_is_noted(self):
         done = self.finish(self.compare(self.stub("OTHER_BLOCKING")))
         self.assertRegex(done.stdout, r"K tile x rows 48x\d+, then 32x\d+")

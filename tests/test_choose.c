@@ -91,7 +91,7 @@ static void test_timed_are_those_with_hope(void **state) {
 /* The dense form would not fit any cache, the sparse one is read in no time. */
 static void test_weights_larger_than_the_caches(void **state) {
     (void)state;
-    enum { ROWS = 1 << 17, COLS = 1 << 10, EACH = 4 };
+    enum { ROWS = 1 << 17, COLS = 1 << 10, EACH = 16 };
     sm_csr w;
     assert_int_equal(sm_csr_alloc(ROWS, COLS, ROWS * EACH, &w), SM_OK);
     for (size_t i = 0; i < ROWS * EACH; i++) {
@@ -107,6 +107,24 @@ static void test_weights_larger_than_the_caches(void **state) {
     sm_csr_free(&w);
 }
 
+static int one_a_row(size_t r, size_t c) {
+    return c == r * 7 % 512;
+}
+
+/* Dense weights could be larger than memory there: they are not even tried. */
+static void test_nearly_empty_is_never_dense(void **state) {
+    (void)state;
+    problem p;
+    make_problem(64, 512, 1, 0, one_a_row, &p);
+    for (size_t n = 1; n <= 64; n *= 64) {
+        const sm_plan_info info = planned(&p, n, 0, 0);
+        assert_string_not_equal(info.kernel->format, "dense");
+        assert_true(info.dense_s == 0 && info.sparse_s > 0);
+        assert_string_equal(planned(&p, n, formats("dense", ""), 0).kernel->format, "dense");
+    }
+    free_problem(&p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_blocks_only_where_rows_are_alike),
@@ -114,6 +132,7 @@ int main(void) {
         cmocka_unit_test(test_columns_decide_the_operation),
         cmocka_unit_test(test_timed_are_those_with_hope),
         cmocka_unit_test(test_weights_larger_than_the_caches),
+        cmocka_unit_test(test_nearly_empty_is_never_dense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,7 +54,9 @@ static void test_what_is_refused(void **state) {
     o = (sm_plan_options){.size = sizeof o, .kernel = "spmm_csr_f32_scalar_row_1x8"};
     o.format_mask = ~(1u << format_index("csr"));
     expect_refused(&p.w, &o, SM_E_ARG, "no kernel has the levels and formats allowed");
-    o.format_mask = 0;
+    o = (sm_plan_options){.size = sizeof o, .threads = SIZE_MAX};
+    expect_refused(&p.w, &o, SM_E_ARG, "sm_plan_options.threads");
+    o = (sm_plan_options){.size = sizeof o};
     sm_csr empty = p.w;
     empty.rows = 0;
     expect_refused(&empty, &o, SM_E_ARG, "matrix of 0 x 6: expected at least one row");

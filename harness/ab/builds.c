@@ -56,7 +56,7 @@ static int look(ab_build *build) {
 int ab_build_open(const char *path, ab_build *out) {
     *out = (ab_build){.path = path, .fd = -1};
     struct stat info = {0};
-    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     int code = EXIT_CODE_OK;
     if (file < 0 || fstat(file, &info) != 0)
         code = refuse_io(path);

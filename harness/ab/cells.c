@@ -17,11 +17,12 @@ sm_status ab_request_complete(ab_request *request) {
 
 static json_t *point_json(const sm_point *p) {
     const sm_source *s = p->source;
+    const double fixed = s->sparse ? s->sparsity : sm_pattern_sparsity(&p->pattern);
     json_t *point = json_pack(
         "{s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:f}", "layer", s->layer, "provenance", s->provenance,
         "pattern", sm_pattern_name(&p->pattern).s, "m", (json_int_t)s->m, "k", (json_int_t)s->k,
         "n", (json_int_t)p->n, "layout", p->layout == SM_TOKEN_MAJOR ? "token" : "feature",
-        "sparsity", isnan(p->sparsity) ? s->sparsity : p->sparsity);
+        "sparsity", isnan(p->sparsity) ? fixed : p->sparsity);
     if (!point || !s->path) return point;
     int failed = json_object_set_new(point, "path", json_string(s->path));
     if (s->tensor) failed |= json_object_set_new(point, "tensor", json_string(s->tensor));
@@ -88,7 +89,11 @@ static int add_named(const char *names, const offer *o, json_t *chosen) {
             return complain(EXIT_CODE_NOT_COMPARABLE,
                             "--kernels %s: level %s is not usable on this machine", name,
                             ab_text(in_base, "isa"));
-        (void)json_array_append_new(chosen, json_string(name));
+        size_t i = 0;
+        while (i < json_array_size(chosen) &&
+               strcmp(json_string_value(json_array_get(chosen, i)), name) != 0)
+            i++;
+        if (i == json_array_size(chosen)) (void)json_array_append_new(chosen, json_string(name));
     }
     return EXIT_CODE_OK;
 }

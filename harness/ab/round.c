@@ -5,6 +5,7 @@
 #include "ab/arms.h"
 #include "harness.h"
 #include "input/input.h"
+#include "machine/machine.h"
 #include "prune/prune.h"
 #include <math.h>
 #include <stdarg.h>
@@ -212,6 +213,7 @@ json_t *ab_round(const json_t *question, int trace) {
                      .trace = trace};
     sm_rng_seed(&s.rng, (uint64_t)json_integer_value(shuffle_seed));
     (void)alarm(CELL_SECONDS);
+    (void)sm_machine_pin(0); /* the arms of a quartet run on one core */
     ab_trace(trace, "while the libraries were loaded");
     sm_status status = load(&s, question);
     if (status == SM_OK) status = run_points(&s, question);

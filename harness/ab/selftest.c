@@ -182,6 +182,10 @@ int selftest_run(const selftest_options *options, json_t **result) {
                             "delta", s.request.delta, "injected_share", INJECTED, "runs", s.rows);
         (void)json_object_update(*result, s.head);
         code = add_rates(&s, *result);
+        if (code != EXIT_CODE_OK) {
+            json_decref(*result);
+            *result = NULL;
+        }
     }
     json_decref(s.rows);
     json_decref(s.head);

@@ -48,6 +48,7 @@ static int is_named(const place *p, const char *name) {
     char *all = strdup(globs), *rest = all, *glob;
     int named = 0;
     while (all && !named && (glob = strsep(&rest, ","))) named = fnmatch(glob, name, 0) == 0;
+    named |= !all; /* without memory for the globs nothing is left out in silence */
     free(all);
     return named;
 }
@@ -82,17 +83,21 @@ static sm_status add_source(const place *p, sm_source *s, const char *tensor, in
     int failed = !s->path || (tensor && !s->tensor);
     if (tensor && p->alone)
         failed |= !(s->layer = strdup(tensor));
-    else
-        failed |= asprintf(&s->layer, "%.*s%s%s", stem_size(p->below), p->below, tensor ? "/" : "",
-                           tensor ? tensor : "") < 0;
+    else if (asprintf(&s->layer, "%.*s%s%s", stem_size(p->below), p->below, tensor ? "/" : "",
+                      tensor ? tensor : "") < 0) {
+        s->layer = NULL;
+        failed = 1;
+    }
     if (s->valueless)
         failed |= !(s->provenance = strdup("pattern-file"));
-    else
-        failed |= asprintf(&s->provenance, "real-weights:%s:%s",
-                           s->sparse ? "own"
-                           : own     ? "repruned"
-                                     : "magnitude",
-                           p->stem) < 0;
+    else if (asprintf(&s->provenance, "real-weights:%s:%s",
+                      s->sparse ? "own"
+                      : own     ? "repruned"
+                                : "magnitude",
+                      p->stem) < 0) {
+        s->provenance = NULL;
+        failed = 1;
+    }
     if (!failed) return list_append(p->list, s);
     list_drop(s);
     return no_memory(p);

@@ -7,7 +7,6 @@
  * last number must be followed by a line end, as in a .smtx file. Limit: parsing numbers. */
 #include "input/mtx.h"
 #include "input/text.h"
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,7 +128,6 @@ static sm_status read_value(const reader *r, const mtx_header *h, text_span toke
     const size_t size = token.size <= NUMBER ? token.size : 0;
     memcpy(text, token.at, size);
     text[size] = '\0';
-    errno = 0;
     *value = strtof(text, &end);
     if (size == 0 || text[strspn(text, allowed)] != '\0' || *end != '\0' || !isfinite(*value))
         return sm_fail(SM_E_FORMAT, "%s:%zu: expected %s that f32 holds, got \"%s\"", r->name,

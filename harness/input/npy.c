@@ -59,6 +59,12 @@ static int take_text(reader *r, text_span *text) {
     return 1;
 }
 
+static int is_printable(text_span text) {
+    for (size_t i = 0; i < text.size; i++)
+        if (text.at[i] < ' ' || text.at[i] > '~') return 0;
+    return 1;
+}
+
 static sm_status read_type(reader *r) {
     static const struct {
         const char *name;
@@ -66,8 +72,7 @@ static sm_status read_type(reader *r) {
     } types[] = {{"<f2", SM_ARRAY_F16}, {"<f4", SM_ARRAY_F32}, {"<f8", SM_ARRAY_F64}};
     text_span text;
     const reader before = *r;
-    if (!take_text(r, &text) || text.size == 0 || text.size >= NPY_TYPE ||
-        memchr(text.at, '\n', text.size))
+    if (!take_text(r, &text) || text.size == 0 || text.size >= NPY_TYPE || !is_printable(text))
         return expected(&before, "a type such as '<f4'");
     memcpy(r->type, text.at, text.size);
     r->type[text.size] = '\0';

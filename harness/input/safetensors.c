@@ -150,8 +150,8 @@ static sm_status parse(const char *name, const char *text, size_t size, uint64_t
                        text_show((text_span){text, size}).s);
     out->header = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
     if (!out->header)
-        return sm_fail(SM_E_FORMAT, "%s: byte %d: expected JSON: %.120s", name,
-                       error.position + LENGTH, error.text);
+        return sm_fail(SM_E_FORMAT, "%s: byte %d: expected JSON: %s", name, error.position + LENGTH,
+                       text_show((text_span){error.text, strlen(error.text)}).s);
     out->items = calloc(json_object_size(out->header) + 1, sizeof *out->items);
     if (!out->items) return sm_fail(SM_E_NOMEM, "%s: no memory for its list of tensors", name);
     SM_TRY(read_tensors(name, data, out));

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* Room for one more copy, zeroed. */
 static sm_copy *add_copy(sm_candidate *c) {
@@ -139,6 +140,9 @@ void sm_candidate_call(void *candidate) {
 }
 
 void sm_candidate_place(const sm_candidate *c) {
+    /* Threads of a peer go on spinning for some milliseconds after its call, on our cores. */
+    const struct timespec until_they_sleep = {.tv_nsec = 8000000};
+    if (c->own && c->info.threads > 1) (void)nanosleep(&until_they_sleep, NULL);
     (void)(c->own || c->info.threads == 1 ? sm_machine_pin(0) : sm_machine_unpin());
 }
 

@@ -10,10 +10,11 @@
 extern "C" {
 #endif
 
-/* One candidate of a round. call(arg) runs once untimed and then `iterations` times in the timed
- * loop, with before(arg) and after(arg) around the loop, outside the timing. */
+/* One candidate of a round. After place(arg), call(arg) runs once untimed and then `iterations`
+ * times in the timed loop, with before(arg) and after(arg) around the loop, outside the timing. */
 typedef struct sm_timed {
     const char *name;
+    void (*place)(void *arg);
     void (*call)(void *arg);
     void (*before)(void *arg);
     void (*after)(void *arg);

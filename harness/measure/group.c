@@ -1,10 +1,10 @@
 /* One point: make the matrix, verify every candidate, choose the dense opponent, time in rounds,
  * write cells. */
 #include "measure/group.h"
-#include "machine/machine.h"
 #include "measure/axes.h"
 #include "measure/rounds.h"
 #include "peers/peer.h"
+#include "roof/sizes.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,10 +155,8 @@ static void drop(group *g, size_t i) {
 
 /* With cold weights every call takes another copy, from a ring that no cache holds. */
 static sm_status make_cold(group *g) {
-    sm_machine_sizes sizes;
     if (!g->point->cold) return SM_OK;
-    sm_machine_get_sizes(&sizes);
-    const size_t cache = sizes.l3 ? sizes.l3 : sizes.l2;
+    const size_t cache = sm_roof_cached(g->point->threads);
     for (size_t i = 0; i < g->count; i++)
         if (g->items[i].err_bound_ratio <= 1.0)
             SM_TRY(sm_candidate_copy(&g->items[i], 2 * (cache ? cache : UNKNOWN_CACHE)));

@@ -24,7 +24,7 @@ static double roof_of(const group *g, const sm_cell *cell, double intensity, con
         g->point->cold ? (size_t)SM_ROOF_DRAM : sm_roof_memory((size_t)cell->bytes_moved, threads);
     const double peak = sm_roof_fma(roof, "", threads);
     const double stream = intensity * sm_roof_read(roof, memory, threads);
-    *limit = stream < peak ? sm_roof_memory_name(memory) : "fma";
+    *limit = isnan(stream + peak) ? "" : stream < peak ? sm_roof_memory_name(memory) : "fma";
     return stream < peak ? stream : peak;
 }
 

@@ -8,9 +8,12 @@
 enum { MAX_TIMED = 64, CHECK_EVERY = 3 };
 static const double SAMPLE_NS = 4e6;
 
+static void place(void *arg) {
+    sm_candidate_place(arg);
+}
+
 static void before(void *arg) {
     sm_candidate *c = arg;
-    sm_candidate_place(c);
     sm_watch_begin(c->watch);
 }
 
@@ -36,6 +39,7 @@ static sm_status run_round(sm_candidate **candidates, size_t count, size_t round
         const size_t step = (i + round / 2) % count;
         sm_candidate *c = candidates[round % 2 ? count - 1 - step : step];
         items[i] = (sm_timed){.name = c->name,
+                              .place = place,
                               .call = sm_candidate_call,
                               .before = before,
                               .after = after,

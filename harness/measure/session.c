@@ -102,26 +102,30 @@ static sm_status open_records(run_state *r) {
     return status;
 }
 
+static void warn(void *arg, const char *text) {
+    (void)arg;
+    note(text);
+}
+
 /* A tenth of the budget at most: rows set against a hasty roof are better than none. */
-static sm_status measure_roof(run_state *r) {
-    enum { THREAD_COUNTS = 8 };
-    size_t threads[THREAD_COUNTS] = {0}, count = 0;
+static void measure_roof(run_state *r) {
+    size_t threads[MAX_AXIS] = {0}, count = 0;
     for (size_t i = 0; i < r->points.count; i++) {
         size_t t = 0;
         while (t < count && threads[t] != r->points.items[i].threads) t++;
-        if (t == count && count < THREAD_COUNTS) threads[count++] = r->points.items[i].threads;
+        if (t == count) threads[count++] = r->points.items[i].threads; /* at most an axis full */
     }
-    return sm_roof_measure(threads, count, fmin(ROOF_S * (double)count, r->o->budget_s / 10),
-                           &r->session.roof);
+    if (sm_roof_measure(threads, count, fmin(ROOF_S * (double)count, r->o->budget_s / 10),
+                        &r->session.roof) != SM_OK)
+        warn(NULL, sm_message()); /* rows then say nothing about the roof */
 }
 
-static sm_status write_run(run_state *r) {
-    if (!r->file) return SM_OK;
+/* run: the machine's card, from before anything was measured. Takes it. */
+static sm_status write_run(run_state *r, json_t *run) {
     char slug[64];
     sm_machine_slug(slug, sizeof slug);
-    json_t *run = sm_machine_card();
     json_t *options = options_json(r->o, &r->points);
-    json_t *roof = sm_roof_json(r->session.roof);
+    json_t *roof = r->session.roof ? sm_roof_json(r->session.roof) : json_null();
     sm_status status = SM_OK;
     if (run && options && roof) {
         json_object_set_new(run, "machine", json_string(slug));
@@ -184,7 +188,6 @@ static sm_status run_point(run_state *r, size_t i) {
 static sm_status run_points(run_state *r) {
     SM_TRY(sm_watch_create(&r->session.watch));
     if (!r->o->json) sm_report_header();
-    r->start_ns = clock_ns();
     for (size_t i = 0; i < r->points.count && !stop_signal; i++) {
         if (known_group(&r->earlier, r->points.items[i].key)) {
             r->skipped++;
@@ -217,11 +220,6 @@ static int finish(run_state *r, sm_status status) {
     return finish_stdout(EXIT_CODE_OK);
 }
 
-static void warn(void *arg, const char *text) {
-    (void)arg;
-    note(text);
-}
-
 int sm_session_run(const sm_run_options *options) {
     run_state r = {.o = options, .session = {.options = options}};
     for (size_t i = 0; i < MAX_CPUS; i++) r.session.cpus[i] = sm_machine_cpu(i + 1);
@@ -233,11 +231,13 @@ int sm_session_run(const sm_run_options *options) {
         code = finish_stdout(EXIT_CODE_OK);
     } else {
         sm_machine_warnings(warn, NULL);
-        status = open_records(&r);
-        if (status == SM_OK) status = measure_roof(&r);
-        if (status == SM_OK) status = write_run(&r);
         signal(SIGINT, on_signal);
         signal(SIGTERM, on_signal);
+        r.start_ns = clock_ns();
+        status = open_records(&r);
+        json_t *card = r.file ? sm_machine_card() : NULL;
+        if (status == SM_OK) measure_roof(&r);
+        if (r.file) status = write_run(&r, card);
         if (status == SM_OK) status = run_points(&r);
         code = finish(&r, status);
     }

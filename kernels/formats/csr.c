@@ -48,7 +48,7 @@ static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) 
 
 static size_t max_kt(size_t nr) {
     (void)nr;
-    return UINT32_MAX;
+    return INT32_MAX; /* the gather takes offsets as signed */
 }
 
 const sm_format sm_format_csr = {"csr", pack, expand, max_kt, NULL};

@@ -58,7 +58,7 @@ static void pack_panel(const sm_csr *csr, const sm_packed *w, size_t tile, pendi
     const size_t mr = w->kernel->mr, cols = sm_tile_cols(w, tile);
     for (uint32_t first; (first = next_window(p, cols, mr)) != DONE; s->count++) {
         uint16_t *index = s->index ? s->index + s->count * s->words : NULL;
-        float *value = s->value + s->count * mr;
+        float *value = s->index ? s->value + s->count * mr : NULL;
         if (index) {
             memset(index, 0, s->words * sizeof *index);
             memset(value, 0, mr * sizeof *value);

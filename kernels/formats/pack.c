@@ -29,7 +29,9 @@ static size_t part_row(const sm_csr *csr, int dense, size_t mr, size_t i, size_t
 /* Fills parts, blocks and their rows. */
 static sm_status cut_rows(const sm_csr *csr, size_t parts, sm_packed *p) {
     const size_t mr = p->kernel->mr;
-    const int dense = strcmp(p->kernel->format, "dense") == 0;
+    /* These cost the same a row whatever is in it. For formats that pad it is an estimate. */
+    const int dense =
+        strcmp(p->kernel->format, "dense") == 0 || strcmp(p->kernel->format, "bitmap") == 0;
     p->parts = sm_min_size(parts, sm_ceil_div(p->rows, mr));
     p->part_block = sm_alloc(p->parts + 1, sizeof *p->part_block);
     p->block_row = sm_alloc(p->rows / p->mc + p->parts + 2, sizeof *p->block_row);

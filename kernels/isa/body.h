@@ -44,7 +44,7 @@ SM_INLINE void lanes_end(const vec *sum, const sm_tile *t, size_t r0, size_t row
         const vec lo = vec_set1(t->lo), hi = vec_set1(t->hi);
         SM_FOR (j, MR / VL) {
             const vec from = begin ? vec_loadu(begin + j * VL) : vec_set1(0.0f);
-            vec_storeu(t->y + r0 + j * VL, vec_min(vec_max(vec_add(from, sum[j]), lo), hi));
+            vec_storeu(t->y + r0 + j * VL, vec_min(hi, vec_max(lo, vec_add(from, sum[j]))));
         }
         return;
     }
@@ -112,11 +112,11 @@ SM_INLINE void tile_end(vec acc[MR][NV], const sm_tile *t, size_t r0, size_t val
         if (r >= valid) break;
         float *y = t->y + (ptrdiff_t)(r0 + r) * t->y_rs;
         if (t->n == NR) {
-            SM_FOR (j, NV) vec_storeu(y + j * VL, vec_min(vec_max(acc[r][j], lo), hi));
+            SM_FOR (j, NV) vec_storeu(y + j * VL, vec_min(hi, vec_max(lo, acc[r][j])));
         } else {
             SM_FOR (j, NV)
                 if (j * VL < t->n)
-                    vec_store_tail(y + j * VL, vec_min(vec_max(acc[r][j], lo), hi), t->n - j * VL);
+                    vec_store_tail(y + j * VL, vec_min(hi, vec_max(lo, acc[r][j])), t->n - j * VL);
         }
     }
 }

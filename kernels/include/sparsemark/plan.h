@@ -41,7 +41,8 @@ typedef void sm_parallel_for(void *pool, size_t tasks, void (*task)(void *arg, s
  * that it lacks zero; a larger one is taken when its further bytes are zero, else SM_E_ARG. */
 typedef struct sm_plan_options {
     size_t size;
-    size_t n;             /* N to choose for; 0 = 128 */
+    size_t n; /* N to choose for and to share among threads; 0 = 128. Another N runs, and may be
+                 shared less evenly */
     sm_layout layout;     /* layout to choose for; a plan runs both */
     size_t threads;       /* 0 or 1 = one */
     uint32_t isa_mask;    /* levels that may be used; 0 = all usable. An unusable one: SM_E_ISA */
@@ -64,10 +65,10 @@ typedef struct sm_plan_info {
     const sm_kernel *kernel;
     size_t rows, cols, nnz, kt, mc, threads;
     size_t index_bits;
-    sm_bytes bytes;           /* of the packed weights */
-    double pack_s;            /* time to pack W for the chosen kernel */
-    double choose_s;          /* time spent on choosing */
-    double expected_s;        /* best time seen while choosing, 0 when nothing was timed */
+    sm_bytes bytes;    /* of the packed weights */
+    double pack_s;     /* time to pack W for the chosen kernel */
+    double choose_s;   /* time spent on choosing */
+    double expected_s; /* best time seen while choosing, on one thread; 0: nothing was timed */
     double dense_s, sparse_s; /* the same for the best dense and the best sparse candidate, or 0 */
     size_t candidates;        /* how many were timed */
 } sm_plan_info;
@@ -75,7 +76,8 @@ typedef struct sm_plan_info {
 typedef struct sm_plan sm_plan;
 
 /* Packs w for the fastest usable kernel: by timing the candidates within the budget, on samples
- * that nobody reports. Dense is kept unless sparse wins by 5 %. w is copied, not kept.
+ * that nobody reports. Dense is kept unless sparse wins by 5 %; below
+ * 1 % nonzeros it is not considered beside sparse ones. w is copied, not kept.
  * SM_E_ARG (unknown kernel, no kernel fits the masks), SM_E_ISA, SM_E_LIMIT, SM_E_NOMEM. */
 sm_status sm_plan_create(const sm_csr *w, const sm_plan_options *options, sm_plan **out);
 void sm_plan_free(sm_plan *plan); /* accepts NULL */
