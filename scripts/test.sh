@@ -134,22 +134,19 @@ test_python() {
 
 # libFuzzer adds what it finds to the first folder: that is a copy, never tests/corpus.
 fuzz() {
-    local target=$1 corpus
+    local target=$1 corpus code=0
     corpus=$(mktemp -d)
     if [ -d "tests/corpus/${target#fuzz_}" ]; then cp -r "tests/corpus/${target#fuzz_}/." "$corpus"; fi
-    say "$target, $fuzz_seconds s"
-    if "${fixed_addresses[@]}" "build/fuzz/tests/$target" -max_total_time="$fuzz_seconds" \
+    "${fixed_addresses[@]}" "build/fuzz/tests/$target" -max_total_time="$fuzz_seconds" \
         -max_len=4096 -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 \
-        -artifact_prefix="$root/build/fuzz/$target-" "$corpus"; then
-        passed=$((passed + 1))
-    else
-        fail "$target; the input that shows it is build/fuzz/$target-*"
-    fi
+        -artifact_prefix="$root/build/fuzz/$target-" "$corpus" || code=1
     rm -rf "$corpus"
+    return $code
 }
 
+# As many at once as there are processors.
 test_fuzz() {
-    local sources targets target
+    local sources targets at i pids width
     mapfile -t sources < <(compgen -G 'tests/fuzz_*.c')
     [ ${#sources[@]} -gt 0 ] || return 0
     mapfile -t targets < <(basename -a -s .c "${sources[@]}")
@@ -157,7 +154,22 @@ test_fuzz() {
         fail "build of fuzz"
         return
     fi
-    for target in "${targets[@]}"; do fuzz "$target"; done
+    width=$(nproc)
+    for ((at = 0; at < ${#targets[@]}; at += width)); do
+        say "${targets[*]:at:width}, $fuzz_seconds s"
+        pids=()
+        for ((i = at; i < at + width && i < ${#targets[@]}; i++)); do
+            fuzz "${targets[i]}" &
+            pids[i]=$!
+        done
+        for i in "${!pids[@]}"; do
+            if wait "${pids[i]}"; then
+                passed=$((passed + 1))
+            else
+                fail "${targets[i]}; the input that shows it is build/fuzz/${targets[i]}-*"
+            fi
+        done
+    done
 }
 
 build_and_test debug

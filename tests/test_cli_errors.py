@@ -7,6 +7,7 @@ import unittest
 
 from program import DATA, ProgramTest, kernels, needs_program, run
 
+ALL_THREADS = len(os.sched_getaffinity(0))
 FFN = os.path.join(DATA, "smtx", "ffn.smtx")
 
 
@@ -83,6 +84,9 @@ class Usage(ProgramTest):
         self.run_refused("--pattern", "2:4", parts=["--pattern", "'2:4'", "unstructured", "nm:N:M"])
         for value in "cold", "", "warm,hot":
             self.run_refused("--cache", value, parts=["--cache", "warm", "cold-weights"])
+        if ALL_THREADS > 1:
+            self.run_refused("--cache", "cold-weights", "--threads", "2",
+                             parts=["--cache", "--threads 1"])
         for option, value in ("--layout", "token"), ("--threads", "1"), ("--cache", "cold-weights"):
             self.refused("run", "--quick", option, value, parts=["--quick", option])
 

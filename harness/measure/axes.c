@@ -388,11 +388,6 @@ sm_status sm_axes_complete(sm_run_options *o) {
     if (o->layout_count == 0) SM_TRY(sm_axis_layout(o, "feature"));
     if (o->threads_count == 0) SM_TRY(sm_axis_threads(o, "1"));
     if (o->cold_count == 0) SM_TRY(sm_axis_cache(o, "warm"));
-    for (size_t i = 0; i < o->threads_count * o->cold_count; i++)
-        if (o->threads[i / o->cold_count] > 1 && o->cold[i % o->cold_count])
-            return sm_fail(SM_E_ARG,
-                           "--cache cold-weights: expected --threads 1 beside it, as every "
-                           "copy of the weights would have threads of its own");
     SM_TRY(sm_axes_isa_default(o));
     if (!o->format_given) SM_TRY(sm_axis_format(o, "auto"));
     const uint32_t isa = sm_axes_masks(o->isa, o->isa_count);

@@ -138,6 +138,10 @@ static sm_status add_source(const sm_run_options *o, const sm_source *s, sm_poin
                                 .layout = o->layout[l],
                                 .threads = o->threads[t],
                                 .cold = o->cold[c]};
+        if (point.cold && point.threads > 1)
+            return sm_fail(SM_E_ARG,
+                           "--cache cold-weights: expected --threads 1 beside it, as every "
+                           "copy of the weights would have threads of its own");
         SM_TRY(add_sparsities(o, point, points));
     }
     return SM_OK;
