@@ -103,8 +103,10 @@ static void test_the_roof_is_the_lower_of_peak_and_stream(void **state) {
     cell.bytes_moved = (int64_t)1 << 40;
     assert_string_equal(sm_cell_limits(&g, &c, &cell), "DRAM");
     assert_true(cell.roof_gflops < sm_roof_fma(roof, "", 1));
+    cell.nnz = cell.n = 1; /* so little to compute that any memory sets the limit */
+    cell.bytes_moved = 8192;
+    assert_string_equal(sm_cell_limits(&g, &c, &cell), "L1");
     point.cold = 1; /* weights from memory, however small they are */
-    cell.bytes_moved = 1000000;
     assert_string_equal(sm_cell_limits(&g, &c, &cell), "DRAM");
 }
 
