@@ -28,6 +28,17 @@ static void transpose(const float *src, size_t src_rs, float *dst, size_t dst_rs
         for (size_t i = 0; i < rows; i++) dst[i * dst_rs + j] = src[j * src_rs + i];
 }
 
+/* dst[i * dst_rs + j] = src[i * src_rs + j] for i < rows, j < cols. Rows are of some 32 to 400
+ * bytes, too few for a call of memcpy() each. */
+static void copy(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
+                 size_t cols) {
+    for (; rows > 0; rows--, src += src_rs, dst += dst_rs) {
+        size_t j = 0;
+        for (; j + 4 <= cols; j += 4) _mm_storeu_ps(dst + j, _mm_loadu_ps(src + j));
+        for (; j < cols; j++) dst[j] = src[j];
+    }
+}
+
 void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, size_t n, size_t nr,
                    float *strip) {
     if (nr == 1) { /* a vector: no call a row */
@@ -36,8 +47,7 @@ void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, siz
         else
             for (size_t i = 0; i < k; i++) strip[i] = x[(ptrdiff_t)i * x_rs];
     } else if (x_cs == 1) {
-        for (size_t i = 0; i < k; i++)
-            memcpy(strip + i * nr, x + (ptrdiff_t)i * x_rs, n * sizeof *strip);
+        copy(x, (size_t)x_rs, strip, nr, k, n);
     } else {
         transpose(x, (size_t)x_cs, strip, nr, k, n);
     }
