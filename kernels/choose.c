@@ -53,6 +53,11 @@ static double density(const sm_csr *csr) {
     return (double)csr->nnz / ((double)csr->rows * (double)csr->cols);
 }
 
+/* As many tiles as there are of kt columns, but all about equally wide. */
+static size_t even_tiles(size_t cols, size_t kt) {
+    return sm_ceil_div(cols, sm_ceil_div(cols, kt));
+}
+
 /* K tiles worth trying. A strip that fills L1 once or twice is best on every machine measured so
  * far: the streams of W and Y pass through without evicting much of it. Formats of whole columns
  * read a row of X once for all rows of a panel, so that few columns make larger tiles pay. */
@@ -65,8 +70,8 @@ static size_t kt_choices(const search *s, const sm_kernel *k, size_t kt[2]) {
     }
     size_t fit = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32768) / (k->nr * sizeof(float));
     if (format->values && density(s->csr) < 0.25) fit *= 2;
-    kt[0] = sm_min_size(fit < 32 ? 32 : fit, limit);
-    kt[1] = sm_min_size(2 * kt[0], limit);
+    kt[0] = even_tiles(s->csr->cols, sm_min_size(fit < 32 ? 32 : fit, limit));
+    kt[1] = even_tiles(s->csr->cols, sm_min_size(2 * fit, limit));
     return kt[1] > kt[0] ? 2 : 1;
 }
 

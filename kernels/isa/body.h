@@ -81,10 +81,20 @@ _Static_assert(SM_NR % VL == 0, "nr must be a whole number of vectors");
         body(w, t, NV);                                                                            \
     } while (0)
 
+/* Rows of Y lie too far apart for the hardware to foresee the stores. */
+SM_INLINE void prefetch_y(const sm_tile *t, const size_t row[MR], const size_t nv) {
+    SM_FOR (r, MR) {
+        const float *y = t->y + (ptrdiff_t)row[r] * t->y_rs;
+        for (size_t j = 0; j < nv * VL; j += 16) __builtin_prefetch(y + j, 1);
+        __builtin_prefetch(y + nv * VL - 1, 1);
+    }
+}
+
 /* Loads the accumulators of MR rows of a block of `rows` rows: bias (or zero) in the first K tile,
  * else the partial sums. */
 SM_INLINE void rows_begin(vec acc[MR][NV], const sm_tile *t, const size_t row[MR], size_t rows,
                           const size_t nv) {
+    if (t->last) prefetch_y(t, row, nv);
     if (t->first) {
         SM_FOR (r, MR) {
             const float b = t->bias && row[r] < rows ? t->bias[row[r]] : 0.0f;
