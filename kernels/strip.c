@@ -1,7 +1,8 @@
 /* Strips of X and tiles of Y between the caller's layout and the kernels'. Baseline x86-64 code:
- * the transposes work on 4 x 4 blocks in SSE registers. */
+ * the transposes work on 4 x 4 blocks in SSE registers, or are left to transpose_avx2.c. */
 #include "isa/intrin.h"
 #include "packed.h"
+#include "transpose.h"
 #include <string.h>
 
 /* dst[i * dst_rs + j] = src[j * src_rs + i] for i < rows, j < cols. */
@@ -40,7 +41,7 @@ static void copy(const float *src, size_t src_rs, float *dst, size_t dst_rs, siz
 }
 
 void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, size_t n, size_t nr,
-                   float *strip) {
+                   int avx2, float *strip) {
     if (nr == 1) { /* a vector: no call a row */
         if (x_rs == 1)
             memcpy(strip, x, k * sizeof *strip);
@@ -48,6 +49,8 @@ void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, siz
             for (size_t i = 0; i < k; i++) strip[i] = x[(ptrdiff_t)i * x_rs];
     } else if (x_cs == 1) {
         copy(x, (size_t)x_rs, strip, nr, k, n);
+    } else if (avx2) {
+        sm_transpose_avx2(x, (size_t)x_cs, strip, nr, k, n, 0);
     } else {
         transpose(x, (size_t)x_cs, strip, nr, k, n);
     }
@@ -55,6 +58,10 @@ void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, siz
         for (size_t i = 0; i < k; i++) memset(strip + i * nr + n, 0, (nr - n) * sizeof *strip);
 }
 
-void sm_strip_store(const float *tile, size_t nr, size_t rows, size_t n, float *y, ptrdiff_t y_cs) {
-    transpose(tile, nr, y, (size_t)y_cs, n, rows);
+void sm_strip_store(const float *tile, size_t nr, size_t rows, size_t n, int avx2, float *y,
+                    ptrdiff_t y_cs) {
+    if (avx2)
+        sm_transpose_avx2(tile, nr, y, (size_t)y_cs, n, rows, 1);
+    else
+        transpose(tile, nr, y, (size_t)y_cs, n, rows);
 }
