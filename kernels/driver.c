@@ -22,6 +22,11 @@ size_t sm_driver_workspace(const sm_packed *w, size_t n, size_t threads) {
     return thread_floats(w) * threads * sizeof(float);
 }
 
+/* Every level but the first, which is the baseline. */
+static int has_avx2(const sm_packed *w) {
+    return w->kernel->level > 0;
+}
+
 typedef struct job {
     const sm_packed *w;
     const sm_args *args;
@@ -48,13 +53,13 @@ static void run_block(const job *j, size_t block, size_t n0, const float *strip,
         t.last = t.tile + 1 == w->tiles;
         w->kernel->run(w, &t);
     }
-    if (token_major) sm_strip_store(acc, nr, sm_block_rows(w, block), t.n, y, a->y_cs);
+    if (token_major) sm_strip_store(acc, nr, sm_block_rows(w, block), t.n, has_avx2(w), y, a->y_cs);
 }
 
 static void pack_strip(const sm_packed *w, const sm_args *a, size_t n0, float *strip) {
     const size_t nr = w->kernel->nr;
     sm_strip_pack(a->x + (ptrdiff_t)n0 * a->x_cs, a->x_rs, a->x_cs, w->cols,
-                  sm_min_size(nr, a->n - n0), nr, strip);
+                  sm_min_size(nr, a->n - n0), nr, has_avx2(w), strip);
 }
 
 void sm_driver_pack_x(const sm_packed *w, const sm_args *args, void *workspace) {

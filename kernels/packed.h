@@ -131,12 +131,14 @@ void sm_driver_run(const sm_packed *w, const sm_args *args, size_t threads,
                    sm_parallel_for *parallel_for, void *pool, void *workspace);
 void sm_driver_pack_x(const sm_packed *w, const sm_args *args, void *workspace);
 
-/* Packs n <= nr columns of X, all k rows: strip[i * nr + j]; columns from n on become zero. */
+/* Packs n <= nr columns of X, all k rows: strip[i * nr + j]; columns from n on become zero. avx2:
+ * may use AVX2. */
 void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, size_t n, size_t nr,
-                   float *strip);
+                   int avx2, float *strip);
 
 /* Stores a tile of Y token-major: y[m + j * y_cs] = tile[m * nr + j] for m < rows, j < n. */
-void sm_strip_store(const float *tile, size_t nr, size_t rows, size_t n, float *y, ptrdiff_t y_cs);
+void sm_strip_store(const float *tile, size_t nr, size_t rows, size_t n, int avx2, float *y,
+                    ptrdiff_t y_cs);
 
 /* Own threads of a plan. */
 typedef struct sm_pool sm_pool;
