@@ -119,6 +119,14 @@ void sm_columns_free(sm_columns *c);
 void sm_columns_take(const sm_csr *csr, const sm_packed *p, sm_columns *c, size_t row, size_t rows,
                      size_t tile);
 
+/* Packs a panel of `cols` columns that were taken; the ends of the streams move on. */
+typedef void sm_pack_panel(sm_packed *p, const sm_columns *c, size_t cols, size_t *head,
+                           size_t *index, size_t *value);
+
+/* Packs all panels into streams that are large enough: head16, index16 and value. The rest of what
+ * sm_format.pack fills is filled here. */
+sm_status sm_pack_panels(const sm_csr *csr, sm_packed *out, sm_pack_panel *pack_panel);
+
 /* Packs csr for kernel; mc is rounded up to a multiple of mr. kt, mc and parts are > 0. */
 sm_status sm_pack(const sm_csr *csr, const sm_kernel *kernel, size_t kt, size_t mc, size_t parts,
                   sm_packed *out);
