@@ -92,6 +92,8 @@ typedef struct sm_format {
      * format that stores the nonzeros only, or everything, and for nm, whose padding is small where
      * it competes. */
     size_t (*values)(const sm_csr *csr, size_t mr);
+    /* A row costs a kernel the same whatever is in it. */
+    int rows_alike;
 } sm_format;
 
 const sm_format *sm_format_of(const sm_kernel *kernel);

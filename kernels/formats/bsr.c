@@ -69,4 +69,5 @@ static size_t max_kt(size_t nr) {
     return sm_min_size(UINT16_MAX * sm_index_unit(nr) / (nr * sizeof(float)) + 1, UINT16_MAX);
 }
 
-const sm_format sm_format_bsr = {"bsr", pack, expand, max_kt, values};
+const sm_format sm_format_bsr = {
+    .name = "bsr", .pack = pack, .expand = expand, .max_kt = max_kt, .values = values};

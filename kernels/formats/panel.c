@@ -66,4 +66,5 @@ static size_t max_kt(size_t nr) {
     return UINT16_MAX * sm_index_unit(nr) / (nr * sizeof(float)) + 1;
 }
 
-const sm_format sm_format_panel = {"panel", pack, expand, max_kt, NULL};
+const sm_format sm_format_panel = {
+    .name = "panel", .pack = pack, .expand = expand, .max_kt = max_kt};
