@@ -87,11 +87,6 @@ static int allowed(const search *s, const sm_kernel *k) {
     return (s->opt->isa_mask >> k->level & 1) && (s->opt->format_mask >> sm_format_index(k) & 1);
 }
 
-/* Levels whose vectors a compiler chose compete only where no hand-written kernel may run. */
-static int hand_written(const sm_kernel *k) {
-    return strcmp(k->isa, "scalar") != 0 && strncmp(k->isa, "autovec", 7) != 0;
-}
-
 /* Values that a kernel's format stores per nonzero, from the slice. */
 static double fill(const search *s, const sm_kernel *k) {
     const sm_format *format = sm_format_of(k);
@@ -143,15 +138,16 @@ static void drop_dense(search *s) {
     if (left > 0) s->count = left;
 }
 
+/* Levels whose vectors a compiler chose compete only where no hand-written kernel may run. */
 static void enumerate(search *s) {
     int hand = 0;
     for (size_t i = 0; i < sm_kernel_count(); i++) {
         const sm_kernel *k = sm_kernel_at(i);
-        hand |= allowed(s, k) && hand_written(k);
+        hand |= allowed(s, k) && sm_isa_hand_written(k->isa);
     }
     for (size_t i = 0; i < sm_kernel_count(); i++) {
         const sm_kernel *k = sm_kernel_at(i);
-        if (allowed(s, k) && (!hand || hand_written(k))) add_candidates(s, k);
+        if (allowed(s, k) && (!hand || sm_isa_hand_written(k->isa))) add_candidates(s, k);
     }
     drop_hopeless(s, 0);
     drop_hopeless(s, 1);

@@ -92,6 +92,8 @@ typedef struct sm_format {
      * format that stores the nonzeros only, or everything, and for nm, whose padding is small where
      * it competes. */
     size_t (*values)(const sm_csr *csr, size_t mr);
+    /* A row costs a kernel the same whatever is in it. */
+    int rows_alike;
 } sm_format;
 
 const sm_format *sm_format_of(const sm_kernel *kernel);
@@ -118,6 +120,14 @@ sm_status sm_columns_alloc(const sm_csr *csr, const sm_packed *p, sm_columns *ou
 void sm_columns_free(sm_columns *c);
 void sm_columns_take(const sm_csr *csr, const sm_packed *p, sm_columns *c, size_t row, size_t rows,
                      size_t tile);
+
+/* Packs a panel of `cols` columns that were taken; the ends of the streams move on. */
+typedef void sm_pack_panel(sm_packed *p, const sm_columns *c, size_t cols, size_t *head,
+                           size_t *index, size_t *value);
+
+/* Packs all panels into streams that are large enough: head16, index16 and value. The rest of what
+ * sm_format.pack fills is filled here. */
+sm_status sm_pack_panels(const sm_csr *csr, sm_packed *out, sm_pack_panel *pack_panel);
 
 /* Packs csr for kernel; mc is rounded up to a multiple of mr. kt, mc and parts are > 0. */
 sm_status sm_pack(const sm_csr *csr, const sm_kernel *kernel, size_t kt, size_t mc, size_t parts,

@@ -22,10 +22,14 @@ sm_status sm_axis_seed(sm_run_options *o, const char *text);
 sm_status sm_axis_tensors(sm_run_options *o, const char *text);       /* globs; kept */
 sm_status sm_axis_weights_order(sm_run_options *o, const char *text); /* in-out,hwio */
 
-/* The same for options of other commands: 1% or 0.01; 90, 90s, 5m, 1h; 1 to high. */
+/* numbers.c: the same for options of other commands: 1% or 0.01; 90, 90s, 5m, 1h; 1 to high. */
 sm_status sm_axis_share(const char *option, const char *text, double *out);
 sm_status sm_axis_time(const char *option, const char *text, double *out);
 sm_status sm_axis_count(const char *option, const char *text, size_t high, size_t *out);
+
+/* A number at the beginning of text; *end is what follows it. */
+sm_status sm_axis_number(const char *option, const char *text, double low, double high,
+                         const char **end, double *out);
 
 /* As sm_axis_sparsity(), but nobody asked for it: sources that are sparse already keep theirs. */
 sm_status sm_axis_sparsity_default(sm_run_options *o, const char *text);

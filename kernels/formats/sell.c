@@ -142,4 +142,4 @@ static size_t max_kt(size_t nr) {
     return sm_min_size(UINT16_MAX * sm_index_unit(nr) / (nr * sizeof(float)) + 1, UINT16_MAX);
 }
 
-const sm_format sm_format_sell = {"sell", pack, expand, max_kt, NULL};
+const sm_format sm_format_sell = {.name = "sell", .pack = pack, .expand = expand, .max_kt = max_kt};
