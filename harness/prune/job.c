@@ -33,6 +33,10 @@ static sm_status set_sparsity(sm_prune_job *job) {
     const int64_t until = s->end >= 0 && r->step > s->end ? s->end : r->step;
     job->step_used = until - (until - s->begin) % s->frequency;
     job->sparsity = (double)sm_schedule_sparsity(s, job->step_used, SM_ROUND_COMPILED);
+    if (isnan(job->sparsity))
+        return sm_fail(SM_E_ARG, "--schedule: has no sparsity at step %lld: expected its end behind "
+                                 "its begin",
+                       (long long)job->step_used);
     if (sm_schedule_updates(s, r->step)) return SM_OK;
     char text[160];
     snprintf(text, sizeof text,
@@ -125,7 +129,7 @@ static sm_status mask(const sm_prune_job *job, sm_prune_row *row, const float *s
     const sm_prune_options options = {.size = sizeof options,
                                       .pattern = row->rule->pattern,
                                       .sparsity = row->asked,
-                                      .pooling = r->pool,
+                                      .pool = r->pool,
                                       .order = row->order,
                                       .tfmot = r->tfmot,
                                       .threshold = shares_threshold(row) ? threshold : NULL};

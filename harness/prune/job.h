@@ -2,7 +2,6 @@
 #ifndef PRUNE_JOB_H
 #define PRUNE_JOB_H
 
-#include "prune/pattern.h"
 #include "store/store.h"
 #include <sparsemark/prune.h>
 #include <stdint.h>

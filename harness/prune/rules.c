@@ -1,6 +1,7 @@
 /* Rules from text, and the decision for every tensor: skips come first, then what a tensor is, then
  * the first rule that matches its name. Nothing is computed from weights here. */
 #include "prune/rules.h"
+#include "prune/channels.h"
 #include "prune/names.h"
 #include <fnmatch.h>
 #include <math.h>
@@ -92,22 +93,6 @@ static int leave_as_it_is(sm_prune_row *row, const sm_prune_row *rows, size_t co
     return row->reason[0] != '\0';
 }
 
-/* Weights of one output among which nm chooses. TFMOT chooses among input channels alone. */
-static size_t inputs(const sm_prune_row *row, int tfmot) {
-    const size_t *d = row->tensor->shape;
-    switch (row->order) {
-    case SM_ORDER_OUT_IN:
-        return d[1];
-    case SM_ORDER_IN_OUT:
-        return d[0];
-    case SM_ORDER_OIHW:
-        return tfmot ? d[1] : d[1] * d[2] * d[3];
-    case SM_ORDER_HWIO:
-        return tfmot ? d[2] : d[0] * d[1] * d[2];
-    }
-    return 0;
-}
-
 /* Where the pattern does not fit the tensor. */
 static void check_fit(const sm_prune_request *request, sm_prune_row *row) {
     const sm_pattern *p = &row->rule->pattern;
@@ -118,10 +103,10 @@ static void check_fit(const sm_prune_request *request, sm_prune_row *row) {
     } else if (p->kind == SM_PATTERN_BLOCK && request->tfmot && rank != 2) {
         sm_prune_leave(row, "rank %zu: TFMOT's blocks take 2", rank);
     } else if (p->kind == SM_PATTERN_NM) {
-        const size_t k = inputs(row, request->tfmot);
+        const size_t k = sm_layer_inputs(row);
         if (k == 1)
             sm_prune_leave(row, "one input channel");
-        else if (k <= p->n)
+        else if (k <= p->n && p->n < p->m)
             sm_prune_leave(row, "%zu inputs: %s keeps all", k, sm_pattern_name(p).s);
     }
 }
