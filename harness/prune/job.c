@@ -34,8 +34,9 @@ static sm_status set_sparsity(sm_prune_job *job) {
     job->step_used = until - (until - s->begin) % s->frequency;
     job->sparsity = (double)sm_schedule_sparsity(s, job->step_used, SM_ROUND_COMPILED);
     if (isnan(job->sparsity))
-        return sm_fail(SM_E_ARG, "--schedule: has no sparsity at step %lld: expected its end behind "
-                                 "its begin",
+        return sm_fail(SM_E_ARG,
+                       "--schedule: has no sparsity at step %lld: expected its end behind "
+                       "its begin",
                        (long long)job->step_used);
     if (sm_schedule_updates(s, r->step)) return SM_OK;
     char text[160];
