@@ -5,6 +5,7 @@
 #include <sparsemark/kernel.h>
 #include <sparsemark/matrix.h>
 #include <sparsemark/plan.h>
+#include <sparsemark/pool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -146,11 +147,5 @@ void sm_strip_pack_conv(const sm_conv_args *conv, size_t n0, size_t n, size_t nr
 
 /* Stores a tile of Y token-major: y[m + j * y_cs] = tile[m * nr + j] for m < rows, j < n. */
 void sm_strip_store(const float *tile, size_t nr, size_t rows, size_t n, float *y, ptrdiff_t y_cs);
-
-/* Own threads of a plan. */
-typedef struct sm_pool sm_pool;
-sm_status sm_pool_create(size_t threads, const int *cpus, sm_pool **out); /* cpus may be NULL */
-void sm_pool_free(sm_pool *pool);
-void sm_pool_run(void *pool, size_t tasks, void (*task)(void *arg, size_t i), void *arg);
 
 #endif
