@@ -53,13 +53,15 @@ void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, siz
 }
 
 /* Runs are short where images are few and small: no call for those. */
+enum { RUN_CALL = 32, RUN_WORD = 4 };
+
 static inline void copy_run(float *dst, const float *src, size_t n) {
-    enum { CALL = 32, WORD = 4 };
-    if (n >= CALL) {
+    if (n >= RUN_CALL) {
         memcpy(dst, src, n * sizeof *dst);
-    } else if (n >= WORD) { /* the last word overlaps the one before */
-        for (size_t j = 0; j + WORD < n; j += WORD) _mm_storeu_ps(dst + j, _mm_loadu_ps(src + j));
-        _mm_storeu_ps(dst + n - WORD, _mm_loadu_ps(src + n - WORD));
+    } else if (n >= RUN_WORD) { /* the last word overlaps the one before */
+        for (size_t j = 0; j + RUN_WORD < n; j += RUN_WORD)
+            _mm_storeu_ps(dst + j, _mm_loadu_ps(src + j));
+        _mm_storeu_ps(dst + n - RUN_WORD, _mm_loadu_ps(src + n - RUN_WORD));
     } else {
         if (n > 0) dst[0] = src[0];
         if (n > 1) dst[1] = src[1];
@@ -68,7 +70,17 @@ static inline void copy_run(float *dst, const float *src, size_t n) {
 }
 
 static inline void clear_run(float *dst, size_t n) {
-    if (n > 0) memset(dst, 0, n * sizeof *dst);
+    const __m128 zeros = _mm_setzero_ps();
+    if (n >= RUN_CALL) {
+        memset(dst, 0, n * sizeof *dst);
+    } else if (n >= RUN_WORD) {
+        for (size_t j = 0; j + RUN_WORD < n; j += RUN_WORD) _mm_storeu_ps(dst + j, zeros);
+        _mm_storeu_ps(dst + n - RUN_WORD, zeros);
+    } else {
+        if (n > 0) dst[0] = 0;
+        if (n > 1) dst[1] = 0;
+        if (n > 2) dst[2] = 0;
+    }
 }
 
 /* n columns from image b of output pixel (row, col) on, which lie in memory one after the other in

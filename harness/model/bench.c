@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { AUTO, DENSE, TORCH, ARMS };
+enum { DENSE, AUTO, TORCH, ARMS }; /* auto borrows from dense */
 /* For choosing a layer's kernel: four layers and a network that is timed for seconds. */
 static const double CHOOSE_S = 0.15;
+/* A layer that is sparse takes at most this share of what it takes dense. */
+static const double SETTLED = 0.97;
 
 typedef struct arm {
     engine *engine;
@@ -57,7 +59,8 @@ static sm_status add_engine(measuring *m, size_t i, uint32_t formats) {
                                     .format_mask = formats,
                                     .isa_mask = b->isa_mask,
                                     .budget_s = CHOOSE_S,
-                                    .cpus = b->cpus};
+                                    .cpus = b->cpus,
+                                    .like = i == AUTO ? m->arms[DENSE].engine : NULL};
     arm *a = &m->arms[i];
     SM_TRY(engine_create(b->net, &options, &a->engine));
     a->images = b->images;
@@ -119,6 +122,17 @@ static void time_layers(measuring *m, engine_times best[2]) {
         }
 }
 
+/* A plan times a slice of a layer by itself, and inside of the network caches hold other things: it
+ * chose the sparse kernel, and whether a layer stays sparse is decided here. */
+static void settle(measuring *m) {
+    engine_times times[2];
+    sm_candidate_place(&m->arms[AUTO].candidate);
+    time_layers(m, times);
+    for (size_t i = 0; i < NET_LAYERS; i++)
+        if (times[AUTO].product[i] > SETTLED * times[DENSE].product[i])
+            engine_take_dense(m->arms[AUTO].engine, i);
+}
+
 static void describe_layers(measuring *m) {
     engine_times times[2];
     model_point *p = m->point;
@@ -161,11 +175,12 @@ static void estimate(measuring *m, size_t rounds) {
 static sm_status run(measuring *m, double seconds) {
     sm_candidate *candidates[ARMS];
     size_t rounds;
-    SM_TRY(add_engine(m, AUTO, 0));
     SM_TRY(add_engine(m, DENSE, dense_mask()));
+    SM_TRY(add_engine(m, AUTO, ~dense_mask()));
     if (m->torch) add_torch(m);
     SM_TRY(compare(m));
     if (!(m->point->error <= MODEL_TOLERANCE)) return SM_OK;
+    settle(m);
     for (size_t i = 0; i < m->arm_count; i++) candidates[i] = &m->arms[i].candidate;
     SM_TRY(sm_rounds_run(candidates, m->arm_count, DENSE, m->bench->precision, seconds, &rounds));
     if (m->torch) SM_TRY(torch_state(m->torch));
@@ -179,7 +194,7 @@ sm_status model_measure(const model_bench *bench, size_t batch, size_t threads, 
     measuring m = {.bench = bench, .arm_count = TORCH, .torch = torch, .point = out};
     *out = (model_point){.batch = batch, .threads = threads, .torch_format = ""};
     const sm_status status = run(&m, seconds);
-    for (size_t i = 0; i < ARMS; i++) {
+    for (size_t i = ARMS; i-- > 0;) { /* dense last */
         engine_free(m.arms[i].engine);
         sm_free(m.arms[i].logits);
         free(m.arms[i].candidate.ns);

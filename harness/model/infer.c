@@ -8,6 +8,7 @@
 #include "model/maxpool.h"
 #include <math.h>
 #include <sparsemark/pool.h>
+#include <string.h>
 
 /* Images of a part: the widest strip. Columns of a band: some twenty strips, to share. */
 enum { PART = 64, BAND = 1536, CONVS = 2 };
@@ -15,7 +16,9 @@ enum { PART = 64, BAND = 1536, CONVS = 2 };
 struct engine {
     const network *net;
     size_t batch, part, threads;
+    const engine *like; /* whose pool this is, and plans that are not own */
     sm_plan *plan[NET_LAYERS];
+    int own[NET_LAYERS];
     sm_plan_info info[NET_LAYERS];
     float *map[NET_LAYERS]; /* input of layer i; of the convolutions: of a part */
     float *band, *workspace;
@@ -24,6 +27,10 @@ struct engine {
 
 static size_t smaller(size_t a, size_t b) {
     return a < b ? a : b;
+}
+
+static size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
 }
 
 /* Rows of a convolution that are pooled: an odd last one is not. */
@@ -53,17 +60,27 @@ static sm_status make_plan(engine *e, size_t i, const engine_options *options) {
                                .parallel_for = sm_pool_run,
                                .pool = e->pool};
     SM_TRY(sm_plan_create(&l->w, &o, &e->plan[i]));
+    e->own[i] = 1;
     sm_plan_get_info(e->plan[i], &e->info[i]);
+    if (e->like && strcmp(e->info[i].kernel->format, "dense") == 0) engine_take_dense(e, i);
     return SM_OK;
+}
+
+void engine_take_dense(engine *e, size_t i) {
+    if (e->own[i]) sm_plan_free(e->plan[i]);
+    e->own[i] = 0;
+    e->plan[i] = e->like->plan[i];
+    e->info[i] = e->like->info[i];
 }
 
 static sm_status make_buffers(engine *e) {
     size_t workspace = 0, band = 0;
     for (size_t i = 0; i < NET_LAYERS; i++) {
         const net_layer *l = &e->net->layers[i];
-        const size_t bytes = sm_plan_workspace(e->plan[i], columns_of(e, i));
-        if (bytes > workspace) workspace = bytes;
-        if (l->conv && l->out * columns_of(e, i) > band) band = l->out * columns_of(e, i);
+        workspace = larger(workspace, sm_plan_workspace(e->plan[i], columns_of(e, i)));
+        if (e->like)
+            workspace = larger(workspace, sm_plan_workspace(e->like->plan[i], columns_of(e, i)));
+        if (l->conv) band = larger(band, l->out * columns_of(e, i));
         e->map[i] = sm_alloc(l->channels * net_layer_pixels(l) * (l->conv ? e->part : e->batch),
                              sizeof(float));
         if (!e->map[i]) return sm_fail(SM_E_NOMEM, "no memory for the input of %s", l->name);
@@ -82,7 +99,12 @@ sm_status engine_create(const network *net, const engine_options *options, engin
     if (!e) return sm_fail(SM_E_NOMEM, "no memory for a network");
     *e = (engine){.net = net, .batch = options->batch, .threads = options->threads};
     e->part = smaller(e->batch, PART);
-    sm_status status = sm_pool_create(e->threads - 1, options->cpus, &e->pool);
+    e->like = options->like;
+    sm_status status = SM_OK;
+    if (e->like)
+        e->pool = e->like->pool;
+    else
+        status = sm_pool_create(e->threads - 1, options->cpus, &e->pool);
     for (size_t i = 0; i < NET_LAYERS && status == SM_OK; i++) status = make_plan(e, i, options);
     if (status == SM_OK) status = make_buffers(e);
     if (status == SM_OK)
@@ -95,12 +117,12 @@ sm_status engine_create(const network *net, const engine_options *options, engin
 void engine_free(engine *e) {
     if (!e) return;
     for (size_t i = 0; i < NET_LAYERS; i++) {
-        sm_plan_free(e->plan[i]);
+        if (e->own[i]) sm_plan_free(e->plan[i]);
         sm_free(e->map[i]);
     }
     sm_free(e->band);
     sm_free(e->workspace);
-    sm_pool_free(e->pool);
+    if (!e->like) sm_pool_free(e->pool);
     sm_free(e);
 }
 

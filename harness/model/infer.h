@@ -9,8 +9,11 @@ typedef struct engine_options {
     size_t batch, threads;
     uint32_t format_mask; /* of the plans */
     uint32_t isa_mask;
-    double budget_s; /* for choosing, a layer */
-    const int *cpus; /* threads - 1, or NULL */
+    double budget_s;     /* for choosing, a layer */
+    const int *cpus;     /* threads - 1, or NULL */
+    struct engine *like; /* NULL, or one with dense plans for the same network, batch and threads,
+                            which lives longer: layers for which dense is chosen are that one's, so
+                            that where weights lie makes no difference between the two */
 } engine_options;
 
 /* Where one call's time went, in ns. */
@@ -25,6 +28,9 @@ typedef struct engine engine;
 /* Borrows net. */
 sm_status engine_create(const network *net, const engine_options *options, engine **out);
 void engine_free(engine *e); /* accepts NULL */
+
+/* Makes a layer that of options.like: sparse turned out slower there. */
+void engine_take_dense(engine *e, size_t layer);
 
 /* Logits [count][classes] of count <= batch images [count][height * width]. Allocates nothing.
  * times may be NULL. */
