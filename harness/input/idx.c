@@ -43,8 +43,7 @@ static sm_status explain(const reader *r, size_t expected, int got) {
     const char *why = gzerror(r->file, &error);
     if (error == Z_ERRNO) return sm_fail(SM_E_IO, "%s: cannot read: %s", r->path, strerror(errno));
     if (error != Z_OK && error != Z_BUF_ERROR)
-        return sm_fail(SM_E_FORMAT, "%s: damaged gzip data after %llu bytes unpacked: %s", r->path,
-                       (unsigned long long)r->at, why);
+        return sm_fail(SM_E_FORMAT, "%s: damaged gzip data: %s", r->path, why);
     return sm_fail(SM_E_FORMAT, "%s: expected %zu bytes at offset %llu, got %d: it was cut",
                    r->path, expected, (unsigned long long)r->at, got < 0 ? 0 : got);
 }
