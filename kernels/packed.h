@@ -5,6 +5,7 @@
 #include <sparsemark/kernel.h>
 #include <sparsemark/matrix.h>
 #include <sparsemark/plan.h>
+#include <sparsemark/pool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -141,19 +142,22 @@ void sm_driver_run(const sm_packed *w, const sm_args *args, size_t threads,
                    sm_parallel_for *parallel_for, void *pool, void *workspace);
 void sm_driver_pack_x(const sm_packed *w, const sm_args *args, void *workspace);
 
+/* The same for a convolution. */
+void sm_driver_run_conv(const sm_packed *w, const sm_conv_args *args, size_t threads,
+                        sm_parallel_for *parallel_for, void *pool, void *workspace);
+void sm_driver_pack_conv(const sm_packed *w, const sm_conv_args *args, void *workspace);
+
 /* Packs n <= nr columns of X, all k rows: strip[i * nr + j]; columns from n on become zero. avx2:
  * may use AVX2. */
 void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, size_t n, size_t nr,
                    int avx2, float *strip);
 
+/* The same with the columns [n0, n0 + n) of the unfolded image, k = channels * kernel_h * kernel_w.
+ */
+void sm_strip_pack_conv(const sm_conv_args *conv, size_t n0, size_t n, size_t nr, float *strip);
+
 /* Stores a tile of Y token-major: y[m + j * y_cs] = tile[m * nr + j] for m < rows, j < n. */
 void sm_strip_store(const float *tile, size_t nr, size_t rows, size_t n, int avx2, float *y,
                     ptrdiff_t y_cs);
-
-/* Own threads of a plan. */
-typedef struct sm_pool sm_pool;
-sm_status sm_pool_create(size_t threads, const int *cpus, sm_pool **out); /* cpus may be NULL */
-void sm_pool_free(sm_pool *pool);
-void sm_pool_run(void *pool, size_t tasks, void (*task)(void *arg, size_t i), void *arg);
 
 #endif

@@ -1,4 +1,4 @@
-/* One thing that can multiply: a kernel of ours in a plan, or a peer. */
+/* One thing that can be timed: a kernel of ours in a plan, a peer, or what another command has. */
 #include "measure/candidate.h"
 #include "machine/machine.h"
 #include "measure/clock.h"
@@ -131,6 +131,10 @@ void sm_candidate_free(sm_candidate *c) {
 
 void sm_candidate_call(void *candidate) {
     sm_candidate *c = candidate;
+    if (c->other) {
+        c->other(c->other_arg);
+        return;
+    }
     const sm_copy *copy = &c->copies[c->turn];
     c->turn = c->turn + 1 < c->copy_count ? c->turn + 1 : 0;
     if (c->own)
