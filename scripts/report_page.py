@@ -2,6 +2,7 @@
 
 import html
 import json
+import math
 
 from report_data import CONDITIONS, breakeven, left_out
 from report_limits import NO_ROOF, roof_points, roofs_of
@@ -163,7 +164,7 @@ def calls_text(calls):
     """After how many calls packing has paid."""
     if calls is None:
         return "-"
-    return f"{calls:,.0f}" if calls < 1e9 else "never"
+    return f"{math.ceil(calls):,}" if calls < 1e9 else "never"
 
 
 def means_table(means):
