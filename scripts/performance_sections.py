@@ -11,7 +11,7 @@ from hot_loops import Loop, load, table as loops_table
 from paired import ROOT, markdown
 from performance_data import against_peers, breakevens, byte_shares, layout_costs, level_of
 from performance_data import speedups, target_of, thread_scaling
-from plan_choice import WITHIN, against_dense, choices, summary, worst_cases
+from plan_choice import WITHIN, against_dense, choices, missed, summary, worst_cases
 from report_charts import short_names
 from report_page import calls_text
 from scaling import lines_of as scaling_lines
@@ -181,7 +181,8 @@ def plan(runs, section, targets):
         return [], []
     target = target_of(targets, "plan", level_of(runs[0]))
     return [_within(rows, target, "the best of the sweep"), "",
-            *summary(rows, ("provenance", "n")), "", *worst_cases(rows)], _strip(rows)
+            *summary(rows, ("provenance", "n")), "", *worst_cases(rows), "",
+            *missed(rows)], _strip(rows)
 
 
 def adversarial(runs, section, targets):

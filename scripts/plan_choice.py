@@ -90,6 +90,13 @@ def worst_cases(rows, limit=WITHIN):
          for r in beyond])
 
 
+def missed(rows, limit=WITHIN):
+    """What to say where the plan is ahead of all that the sweep kept."""
+    count = sum(r["ratio"] < 1 / limit for r in rows)
+    return [f"In {count} cases the plan is more than {100 * limit - 100:.0f} % ahead of all that the "
+            "sweep kept, which has missed the best there."] if count else []
+
+
 def save(path, lines):
     with open(path, "w", encoding="utf-8") as file:
         file.writelines(line + "\n" for line in lines)
@@ -124,7 +131,7 @@ def main(argv=None):
         if not rows:
             raise ReportError(f"{options.folder}: no group with a plan beside others: expected "
                               "records of run --kernels sweep,plan")
-        lines = [*summary(rows, ("provenance", "n")), "", *worst_cases(rows)]
+        lines = [*summary(rows, ("provenance", "n")), "", *worst_cases(rows), "", *missed(rows)]
         save(os.path.join(options.folder, "plan_choice.jsonl"), map(json.dumps, rows))
         save(os.path.join(options.folder, "plan_choice.md"), lines)
     except (ReportError, OSError) as error:

@@ -1,10 +1,11 @@
 """run --kernels sweep,plan: who competes, and what the records say of it."""
 
+import json
 import unittest
 
 from program import ProgramTest, cells_of, kernels, needs_program, read_records, run
 
-FINALISTS = 4
+FINALISTS = 6
 
 
 @needs_program
@@ -22,7 +23,7 @@ class Sweep(ProgramTest):
         self.assertEqual((words, len(groups)), (["sweep", "plan"], 4))
         listed = kernels()
         for cells in groups:
-            names = [cell["kernel"] for cell in cells]
+            names = [(cell["kernel"], cell["kt"]) for cell in cells]
             self.assertEqual(len(set(names)), len(names))
             swept = [c for c in cells if c["kernel"] != "plan" and c["format"] != "dense"]
             self.assertEqual(len(swept), FINALISTS)
@@ -34,6 +35,12 @@ class Sweep(ProgramTest):
             self.assertEqual(len({c["sample_count"] for c in cells}), 1)
             self.assertLessEqual(max(c["err_bound_ratio"] for c in cells), 1)
             self.assertLessEqual(max(c["kt"] for c in swept), cells[0]["k"])
+
+    def test_each_has_a_name_of_its_own_for_google_benchmark(self):
+        _, groups = self.run_small("sweep", "--sparsity", "0.9", "--n", "7")
+        with open(self.path("benchmark.json"), encoding="utf-8") as file:
+            names = {row["run_name"] for row in json.load(file)["benchmarks"]}
+        self.assertEqual(len(names), sum(map(len, groups)))
 
     def test_the_plan_alone_may_choose_dense_and_has_the_control_beside_it(self):
         _, groups = self.run_small("plan", "--sparsity", "0", "--n", "64")

@@ -26,6 +26,7 @@ sm_status sm_group_add_plan(group *g, const sm_plan_options *options) {
     SM_TRY(sm_candidate_plan(&g->operands, options, c));
     for (size_t i = 0; i < g->count; i++) {
         if (strcmp(g->items[i].name, c->name) != 0) continue;
+        if (options->kt && g->items[i].info.kt != c->info.kt) continue;
         if (c->dense) g->own_dense = (int)i;
         sm_candidate_free(c);
         return SM_OK;

@@ -27,7 +27,7 @@ sm_plan_options sm_group_plan_options(const group *g);
 /* Whether the kernel is of the levels and formats asked for. */
 int sm_group_allows(const sm_run_options *options, const sm_kernel *kernel);
 
-/* Adds a plan unless its kernel is there already. */
+/* Adds a plan unless its kernel is there already, with the K tile that was asked for if one was. */
 sm_status sm_group_add_plan(group *g, const sm_plan_options *options);
 
 /* Adds the fastest few of all kernels at all K tiles. */

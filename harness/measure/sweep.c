@@ -1,15 +1,16 @@
 /* The exhaustive search that a plan's choice is held against: every kernel asked for, at every K
  * tile in factors of two around the library's own, is packed whole and glanced at; the fastest of
- * these are then glanced at in turn, and the fastest few kernels of those compete in the group. No
- * sample taken here is reported: what is reported are the group's own, so that a lucky glance wins
+ * these are then glanced at in turn, and the fastest few of those compete in the group. No sample
+ * taken here is reported: what is reported are the group's own, so that a lucky glance wins
  * nothing. Few trials are kept packed at once, as all together would be larger than memory. */
 #include "measure/group.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_TRIALS = 512, SMALLEST_KT = 32, KEPT = 12, FINALISTS = 4, TURNS = 10 };
-static const double HOPELESS = 2.0; /* times the best so far */
+enum { MAX_TRIALS = 512, SMALLEST_KT = 32, KEPT = 20, FINALISTS = 6, TURNS = 12 };
+static const double HOPELESS = 3.0; /* times the best so far */
+static const double LOOK_NS = 2e6;  /* as long as one that is not hopeless is looked at */
 
 typedef struct trial {
     const sm_kernel *kernel;
@@ -34,14 +35,17 @@ static sm_status pack(const sweep *s, const trial *t, sm_candidate *out) {
 
 /* Packs, glances and forgets; kt 0 is the library's own, and becomes it. */
 static sm_status try_one(sweep *s, trial *t) {
-    enum { LOOKS = 4 };
+    enum { MIN_LOOKS = 3, MAX_LOOKS = 30 };
     sm_candidate c;
     t->ns = INFINITY;
     const sm_status status = pack(s, t, &c);
     if (status != SM_OK) return status == SM_E_LIMIT ? SM_OK : status; /* another format may fit */
     t->kt = c.info.kt;
-    t->ns = sm_candidate_glance(&c, 1);
-    if (t->ns < HOPELESS * s->best_ns) t->ns = fmin(t->ns, sm_candidate_glance(&c, LOOKS));
+    t->ns = sm_candidate_glance(&c, 2);
+    if (t->ns < HOPELESS * s->best_ns) {
+        const int looks = (int)fmin(fmax(LOOK_NS / t->ns, MIN_LOOKS), MAX_LOOKS);
+        t->ns = fmin(t->ns, sm_candidate_glance(&c, looks));
+    }
     s->best_ns = fmin(s->best_ns, t->ns);
     sm_candidate_free(&c);
     if (s->count < MAX_TRIALS) s->items[s->count++] = *t;
@@ -88,7 +92,6 @@ static sm_status look_again(sweep *s) {
     return status;
 }
 
-/* The best K tile of each of the fastest kernels. */
 static sm_status add_finalists(const sweep *s) {
     const size_t full = s->g->count + FINALISTS;
     for (size_t i = 0; i < s->count && s->g->count < full; i++) {
