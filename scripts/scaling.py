@@ -33,6 +33,8 @@ LAYERS = (1, 2, 4, 8, 16, 32, 64)
 LARGE = ("large", 14336, 4096)
 SERIES = {"nnz": ("nonzeros", "scale-nnz"), "n": ("N, columns of X", "scale-n"),
           "k": ("K, columns of W", "scale-k"), "layers": ("layers", None)}
+# Below that a strip is mostly padding, and one column has kernels of its own.
+FITTED_FROM = {"n": 32}
 
 
 def parts(folder, tiny):
@@ -42,8 +44,9 @@ def parts(folder, tiny):
     lists = {"nnz": [("scale-nnz", side, side)], "n": [("scale-n", side, side)],
              "k": [(f"scale-k/{k}", side // 2, k) for k in ks], "call": [("one-weight", 1, 1)],
              "large": [("large", 128, 64) if tiny else LARGE]}
+    # Enough points from FITTED_FROM on.
     axes = {"nnz": ("0.5,0.8,0.9,0.95" if tiny else SPARSITIES, "128"),
-            "n": ("0.8", "8,16,32,64" if tiny else NS), "k": ("0.8", "128"), "call": ("0", "1"),
+            "n": ("0.8", "8,32,64,128,256" if tiny else NS), "k": ("0.8", "128"), "call": ("0", "1"),
             "large": ("0.5", "1,32")}
     found = []
     for name, layers in lists.items():
@@ -119,6 +122,11 @@ def fit(points, slope=None):
             float(np.max(np.abs(model(best.x) / t - 1))))
 
 
+def fitted(name, points, slope=None):
+    """The fit of a series, over the points that it is for."""
+    return fit([p for p in points if p[0] >= FITTED_FROM.get(name, 0)], slope)
+
+
 def fixed_cost(cells):
     """ns of a call with one weight, or None."""
     times = [c["time_ns_median"] for c in cells if c["layer"] == "one-weight"]
@@ -135,10 +143,11 @@ def lines_of(cells, series):
     """The page's Markdown."""
     rows = []
     for name, points in series.items():
-        found, linear = fit(points), fit(points, 1)
+        found, linear = fitted(name, points), fitted(name, points, 1)
         ends = [f"{points[0][0]:,} to {points[-1][0]:,}",
                 f"{text_of(points[0][1])} to {text_of(points[-1][1])}"]
-        rows.append([SERIES[name][0], len(points), *ends, *(
+        since = f", fitted from {FITTED_FROM[name]} on" if name in FITTED_FROM else ""
+        rows.append([SERIES[name][0] + since, len(points), *ends, *(
             (f"{found[2]:.2f}", f"{100 * found[3]:.0f} %", text_of(linear[0]),
              f"{100 * linear[3]:.0f} %") if found else ("-",) * 4)])
     lines = markdown(["time against", "points", "from", "time", "slope p", "off by at most",
@@ -167,9 +176,10 @@ def chart(series, cpu):
     from report_charts import PALETTE, _base, _title
     panels = []
     for i, (name, points) in enumerate(series.items()):
-        found = fit(points)
+        found = fitted(name, points)
+        start = FITTED_FROM.get(name, 0)
         rows = [{"x": x, "t": t / 1e3, **({"fit": (found[0] + found[1] * x ** found[2]) / 1e3}
-                                          if found else {})} for x, t in points]
+                                          if found and x >= start else {})} for x, t in points]
         x = {"field": "x", "type": "quantitative", "scale": {"type": "log", "nice": False},
              "title": SERIES[name][0], "axis": {"format": "~s", "tickCount": 6}}
         y = {"type": "quantitative", "scale": {"type": "log"}, "title": "µs a call"}
