@@ -182,28 +182,6 @@ sm_status sm_axis_format(sm_run_options *o, const char *text) {
     return SM_OK;
 }
 
-sm_status sm_axis_kernels(sm_run_options *o, char *text) {
-    o->kernels_count = 0;
-    o->kernels_all = strcmp(text, "all") == 0;
-    if (o->kernels_all || strcmp(text, "best") == 0) return SM_OK;
-    if (text[strspn(text, ",")] == '\0')
-        return sm_fail(SM_E_ARG, "--kernels '%s': expected best, all, or names from 'list kernels'",
-                       text);
-    for (char *word = strtok(text, ","); word; word = strtok(NULL, ",")) {
-        const sm_kernel *k = sm_kernel_find(word);
-        if (!k)
-            return sm_fail(
-                SM_E_ARG, "--kernels '%s': expected best, all, or names from 'list kernels'", word);
-        if (!(sm_isa_mask() >> k->level & 1))
-            return sm_fail(SM_E_ISA, "--kernels %s: level %s is not usable on this machine", word,
-                           k->isa);
-        if (o->kernels_count == MAX_NAMES)
-            return sm_fail(SM_E_ARG, "--kernels: expected at most %d names", MAX_NAMES);
-        o->kernels[o->kernels_count++] = k->name;
-    }
-    return SM_OK;
-}
-
 static sm_status add_peer(sm_run_options *o, const char *word) {
     for (size_t i = 0; i < sm_peer_count(); i++) {
         const sm_peer_info *info = sm_peer_probe(i);

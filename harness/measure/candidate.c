@@ -105,7 +105,7 @@ sm_status sm_candidate_copy(sm_candidate *c, size_t bytes) {
                                      .layout = c->operands->layout,
                                      .threads = c->info.threads,
                                      .cpus = c->cpus,
-                                     .kernel = c->name,
+                                     .kernel = c->own ? c->info.kernel->name : NULL,
                                      .kt = c->info.kt,
                                      .mc = c->info.mc,
                                      .budget_s = -1};

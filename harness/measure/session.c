@@ -35,6 +35,8 @@ static json_t *options_json(const sm_run_options *o, const sm_points *points) {
     for (size_t i = 0; i < o->kernels_count; i++)
         json_array_append_new(kernels, json_string(o->kernels[i]));
     if (o->kernels_all) json_array_append_new(kernels, json_string("all"));
+    if (o->sweep) json_array_append_new(kernels, json_string("sweep"));
+    if (o->plan) json_array_append_new(kernels, json_string("plan"));
     for (size_t i = 0; i < sm_peer_count(); i++)
         if (o->peers >> i & 1) json_array_append_new(peers, json_string(sm_peer_probe(i)->name));
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:f, s:I}", "points", keys, "isa",
