@@ -259,7 +259,8 @@ class Headers(unittest.TestCase):
                 expected[f"sizeof((({struct.__name__} *)0)->{name})"] = (
                     sparsemark.ctypes.sizeof(kind))
         lines = "".join(f'    printf("%zu\\n", (size_t)({what}));\n' for what in expected)
-        includes = "sparsemark/plan.h", "sparsemark/version.h", "stdio.h"
+        includes = ("sparsemark/plan.h", "sparsemark/prune.h", "sparsemark/version.h", "stddef.h",
+                    "stdio.h")
         text = "".join(f"#include <{name}>\n" for name in includes)
         text += f"int main(void) {{\n{lines}    return 0;\n}}\n"
         with tempfile.TemporaryDirectory() as folder:
