@@ -14,7 +14,7 @@ foreach(line IN LISTS isa_lines)
 endforeach()
 
 file(GLOB library_sources CONFIGURE_DEPENDS ${kernels_dir}/*.c ${kernels_dir}/formats/*.c
-     ${kernels_dir}/reference/*.c)
+     ${kernels_dir}/prune/*.c ${kernels_dir}/reference/*.c)
 add_library(sparsemark STATIC ${library_sources})
 find_package(Threads REQUIRED)
 target_link_libraries(sparsemark PUBLIC Threads::Threads m)
@@ -25,9 +25,11 @@ target_include_directories(sparsemark PUBLIC $<BUILD_INTERFACE:${kernels_dir}/in
 set_target_properties(sparsemark PROPERTIES C_VISIBILITY_PRESET hidden)
 target_compile_definitions(sparsemark PRIVATE _GNU_SOURCE SM_VERSION="${PROJECT_VERSION}")
 sparsemark_warnings(sparsemark)
-# The oracle must round as written.
+# The oracle and masks must round as written.
 set_source_files_properties(${kernels_dir}/reference/spmm.c PROPERTIES
                             COMPILE_OPTIONS "-O2;-ffp-contract=off")
+file(GLOB prune_sources ${kernels_dir}/prune/*.c)
+set_source_files_properties(${prune_sources} PROPERTIES COMPILE_OPTIONS -ffp-contract=off)
 
 # add_kernel_object(target symbol_prefix op format dtype isa variant mr nr flags...)
 function(add_kernel_object target symbol op format isa variant mr nr)

@@ -18,7 +18,7 @@ static const struct {
     const char *name, *keeps;
 } patterns[] = {
 #define SM_PATTERN(name, keeps) {name, keeps},
-#include "prune/patterns.inc"
+#include "../kernels/prune/patterns.inc"
 #undef SM_PATTERN
 };
 

@@ -20,6 +20,7 @@ int cmd_doctor(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_roof(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_prune(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_breakeven(int argc, char **argv);
 int cmd_ab(int argc, char **argv);

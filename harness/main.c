@@ -16,6 +16,7 @@ static const struct command {
     {"list", cmd_list, "kernels, layers, patterns, formats and peers there are"},
     {"roof", cmd_roof, "what this machine can do at best: multiply-adds, bytes a second"},
     {"check", cmd_check, "run every kernel against the oracle"},
+    {"prune", cmd_prune, "prune a model file, and say what that gives"},
     {"run", cmd_run, "measure sparse against dense"},
     {"breakeven", cmd_breakeven, "from which sparsity sparse wins, out of a result file"},
     {"ab", cmd_ab, "two builds of the library against each other: is one slower?"},

@@ -1,7 +1,7 @@
 /* Plans: hold the packed weights, run them. How a kernel is chosen is in choose.c. */
 #include "choose.h"
+#include "options.h"
 #include "packed.h"
-#include <string.h>
 
 enum { MAX_THREADS = 4096 };
 
@@ -13,32 +13,10 @@ struct sm_plan {
     sm_pool *own_pool;
 };
 
-/* What the caller's version of the struct has: fields that it lacks stay zero, fields that this
- * library lacks must be. No struct has a size off its alignment; the upper end keeps a size that
- * was never set from reading far. */
-static sm_status copy_options(const sm_plan_options *given, sm_plan_options *o) {
-    enum { LARGEST = 4096 };
-    const size_t size = given->size, known = sizeof *given;
-    if (size == 0 || size > LARGEST || size % _Alignof(sm_plan_options) != 0)
-        return sm_fail(SM_E_ARG,
-                       "sm_plan_options.size is %zu: expected sizeof(sm_plan_options), "
-                       "which is %zu here",
-                       size, known);
-    const unsigned char *bytes = (const unsigned char *)given;
-    for (size_t i = known; i < size; i++)
-        if (bytes[i] != 0)
-            return sm_fail(SM_E_ARG,
-                           "sm_plan_options: byte %zu is set: expected zeros from %zu on, "
-                           "where the options of this version end",
-                           i, known);
-    memcpy(o, given, sm_min_size(size, known));
-    return SM_OK;
-}
-
 /* The options that were given, completed with defaults, or what is wrong with them. */
 static sm_status complete(const sm_plan_options *given, sm_plan_options *o) {
     *o = (sm_plan_options){0};
-    if (given) SM_TRY(copy_options(given, o));
+    if (given) SM_TRY(sm_options_copy("sm_plan_options", given, o, sizeof *o));
     if (o->n == 0) o->n = 128;
     if (o->threads == 0) o->threads = 1;
     if (o->threads > MAX_THREADS)

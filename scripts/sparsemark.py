@@ -1,6 +1,7 @@
 """Python binding of libsparsemark: NumPy arrays in and out, neither X nor Y is copied.
 
-    plan = Plan(Csr.from_dense(w), n=x.shape[1])
+    kept, threshold = prune_mask(w, "unstructured", 0.8)
+    plan = Plan(Csr.from_dense(w * kept), n=x.shape[1])
     y = plan.run(x, bias=b, lo=0)
 
 What the checks and ctypes cost, some 10 microseconds, bounds a small run(); bind() checks once.
@@ -12,14 +13,16 @@ import functools
 import math
 import os
 import weakref
-from ctypes import POINTER, c_char_p, c_double, c_float, c_int, c_size_t, c_ssize_t, c_uint32
-from ctypes import c_void_p
+from ctypes import POINTER, c_char_p, c_double, c_float, c_int, c_int64, c_size_t
+from ctypes import c_ssize_t, c_uint32, c_void_p
 
 import numpy as np
 
 ABI = 1
 E_ARG, E_NOMEM, E_IO, E_FORMAT, E_ISA, E_LIMIT = range(1, 7)
 LAYOUTS = ("feature", "token")
+ORDERS = ("out-in", "in-out", "oihw", "hwio")
+POOLS = ("avg", "max")
 BUILT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
                      "build", "release", f"libsparsemark.so.{ABI}")
 
@@ -58,7 +61,17 @@ sm_plan_info = struct(
     ("bytes", sm_bytes),
     *((name, c_double) for name in ("pack_s", "choose_s", "expected_s", "dense_s", "sparse_s")),
     ("candidates", c_size_t))
-STRUCTS = (sm_csr, sm_kernel, sm_args, sm_plan_options, sm_bytes, sm_plan_info)
+sm_pattern = struct("sm_pattern", ("kind", c_int),
+                    *((name, c_size_t) for name in ("r", "c", "n", "m", "v")))
+sm_prune_options = struct(
+    "sm_prune_options", ("size", c_size_t), ("pattern", sm_pattern), ("sparsity", c_double),
+    ("pool", c_int), ("order", c_int), ("tfmot", c_int), ("threshold", POINTER(c_float)))
+sm_prune_result = struct("sm_prune_result", ("threshold", c_float), ("kept", c_size_t))
+sm_schedule = struct("sm_schedule", ("kind", c_int), ("initial", c_double), ("final", c_double),
+                     *((name, c_int64) for name in ("begin", "end", "frequency")),
+                     ("power", c_double))
+STRUCTS = (sm_csr, sm_kernel, sm_args, sm_plan_options, sm_bytes, sm_plan_info, sm_pattern,
+           sm_prune_options, sm_prune_result, sm_schedule)
 
 FUNCTIONS = (
     ("sm_message", c_char_p),
@@ -75,7 +88,15 @@ FUNCTIONS = (
     ("sm_plan_get_info", None, c_void_p, POINTER(sm_plan_info)),
     ("sm_plan_workspace", c_size_t, c_void_p, c_size_t),
     ("sm_plan_run", None, c_void_p, POINTER(sm_args), c_void_p),
-    ("sm_plan_unpack", c_int, c_void_p, POINTER(sm_csr)))
+    ("sm_plan_unpack", c_int, c_void_p, POINTER(sm_csr)),
+    ("sm_pattern_parse", c_int, c_char_p, POINTER(sm_pattern)),
+    ("sm_prune_mask", c_int, c_void_p, POINTER(c_size_t), c_size_t, POINTER(sm_prune_options),
+     c_void_p, POINTER(sm_prune_result)),
+    ("sm_prune_threshold", c_int, POINTER(c_void_p), POINTER(c_size_t), c_size_t, c_double,
+     POINTER(c_float)),
+    ("sm_schedule_parse", c_int, c_char_p, POINTER(sm_schedule)),
+    ("sm_schedule_updates", c_int, POINTER(sm_schedule), c_int64),
+    ("sm_schedule_sparsity", c_float, POINTER(sm_schedule), c_int64, c_int))
 
 
 @functools.lru_cache(maxsize=None)
@@ -183,10 +204,14 @@ def mask(names, index):
     return bits or refuse("expected at least one name, got none")
 
 
+def choice(what, value, names):
+    if value not in names:
+        refuse(f"unknown {what} '{value}': expected one of {', '.join(names)}")
+    return names.index(value)
+
+
 def is_token(layout):
-    if layout not in LAYOUTS:
-        refuse(f"unknown layout '{layout}': expected one of {', '.join(LAYOUTS)}")
-    return layout == "token"
+    return choice("layout", layout, LAYOUTS) == 1
 
 
 class Csr:
@@ -299,3 +324,55 @@ class Plan:
         made = sm_csr()
         check(library().sm_plan_unpack(self.pointer, made))
         return Csr.take(made)
+
+
+def scores(name, array):
+    """Any shape, C-contiguous, copied only where they are not."""
+    floats(name, array, getattr(array, "shape", ()))
+    return np.ascontiguousarray(array)
+
+
+def prune_mask(score, pattern, sparsity=None, order="out-in", pool="avg", tfmot=False,
+               threshold=None):
+    """(mask, threshold) of weights or other scores: true where one stays, by their magnitude. See
+    sm_prune_mask(). sparsity is for all patterns but nm; threshold, as of prune_threshold(), cuts
+    unstructured there instead."""
+    values = scores("score", score)
+    options = sm_prune_options(size=ctypes.sizeof(sm_prune_options), tfmot=bool(tfmot),
+                               pool=choice("pool", pool, POOLS),
+                               order=choice("order", order, ORDERS))
+    check(library().sm_pattern_parse(str(pattern).encode(), options.pattern))
+    options.sparsity = math.nan if sparsity is None else sparsity
+    if threshold is not None:
+        options.threshold = ctypes.pointer(c_float(threshold))
+    kept, result = np.empty(values.shape, np.bool_), sm_prune_result()
+    shape = (c_size_t * values.ndim)(*values.shape)
+    check(library().sm_prune_mask(values.ctypes.data, shape, values.ndim, options,
+                                  kept.ctypes.data, result))
+    return kept, result.threshold
+
+
+def prune_threshold(arrays, sparsity):
+    """One threshold over many arrays, for prune_mask(..., threshold=...)."""
+    arrays = [scores(f"arrays[{i}]", array) for i, array in enumerate(arrays)]
+    found = c_float()
+    pointers = (c_void_p * len(arrays))(*(array.ctypes.data for array in arrays))
+    counts = (c_size_t * len(arrays))(*(array.size for array in arrays))
+    check(library().sm_prune_threshold(pointers, counts, len(arrays), sparsity, found))
+    return found.value
+
+
+class Schedule:
+    """constant:S[,begin,end,frequency] or polynomial:S0,S1,begin,end[,power,frequency]."""
+
+    def __init__(self, text):
+        self._schedule = sm_schedule()
+        check(library().sm_schedule_parse(str(text).encode(), self._schedule))
+
+    def updates(self, step):
+        """Whether masks are made anew at this step; the first is 1."""
+        return bool(library().sm_schedule_updates(self._schedule, step))
+
+    def sparsity(self, step, eager=False):
+        """As compiled training rounds it, or as TFMOT's schedules do when called by hand."""
+        return library().sm_schedule_sparsity(self._schedule, step, bool(eager))

@@ -165,7 +165,7 @@ static void refuses_bad_beginnings(void **state) {
 }
 
 /* Reads a file that holds one array; count is that of its elements. */
-static sm_status read_weights(const char *path, sm_array_order order, float *w, size_t *zeros) {
+static sm_status read_weights(const char *path, sm_weights_order order, float *w, size_t *zeros) {
     sm_array array;
     char type[NPY_TYPE];
     assert_int_equal(npy_read_header(path, &array, type), SM_OK);
@@ -182,7 +182,7 @@ static void every_order_gives_the_same_matrix(void **state) {
     const struct {
         const char *dictionary;
         const float *data;
-        sm_array_order order;
+        sm_weights_order order;
     } cases[] = {{DICTIONARY("<f4", "False", "(2, 3)"), c_order, SM_ORDER_OUT_IN},
                  {DICTIONARY("<f4", "True", "(2, 3)"), by_columns, SM_ORDER_OUT_IN},
                  {DICTIONARY("<f4", "False", "(3, 2)"), by_columns, SM_ORDER_IN_OUT},

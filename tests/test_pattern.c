@@ -1,7 +1,7 @@
 /* The grammar of patterns: names there and back, and every lie in it. */
-#include "prune/pattern.h"
 #include <math.h>
 #include <setjmp.h>
+#include <sparsemark/prune.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -88,7 +88,7 @@ static void assert_refused(const char *text, const char *expected) {
     memset(&pattern, 0xff, sizeof pattern);
     assert_int_equal(sm_pattern_parse(text, &pattern), SM_E_ARG);
     char message[512];
-    snprintf(message, sizeof message, "--pattern '%s': expected %s", text, expected);
+    snprintf(message, sizeof message, "pattern '%s': expected %s", text, expected);
     assert_string_equal(sm_message(), message);
     assert_pattern(&pattern, (sm_pattern){0});
 }

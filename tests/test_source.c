@@ -143,7 +143,7 @@ static void dense_sources_are_pruned_by_magnitude(void **state) {
 
     float expected[800], got[800];
     sm_fill_normal(expected, 800, 1);
-    assert_int_equal(sm_prune_magnitude(expected, 800, 0.9), SM_OK);
+    assert_int_equal(sm_prune(&anywhere, 0.9, expected, 32, 25), SM_OK);
     sm_csr_to_dense(&some, got);
     assert_memory_equal(got, expected, sizeof got);
     sm_csr_free(&all);
@@ -164,7 +164,7 @@ static void patterns_shape_dense_sources(void **state) {
     assert_int_equal(sm_csr_check(&csr), SM_OK);
     assert_int_equal(csr.nnz, 32 * (6 * 2 + 1)); /* 25 columns: the last group has one */
     sm_fill_normal(expected, 800, 1);
-    sm_prune_nm(expected, 32, 25, 2, 4, 8);
+    assert_int_equal(sm_prune(&two_of_four, (double)NAN, expected, 32, 25), SM_OK);
     sm_csr_to_dense(&csr, got);
     assert_memory_equal(got, expected, sizeof got);
     sm_csr_free(&csr);
@@ -172,7 +172,7 @@ static void patterns_shape_dense_sources(void **state) {
     const sm_pattern blocks = {.kind = SM_PATTERN_BLOCK, .r = 4, .c = 3};
     assert_int_equal(sm_source_matrix(&list.items[0], &blocks, 0.8, 1, &csr), SM_OK);
     sm_fill_normal(expected, 800, 1);
-    assert_int_equal(sm_prune_block(expected, 32, 25, 4, 3, SM_POOL_AVG, 0.8), SM_OK);
+    assert_int_equal(sm_prune(&blocks, 0.8, expected, 32, 25), SM_OK);
     sm_csr_to_dense(&csr, got);
     assert_memory_equal(got, expected, sizeof got);
     sm_csr_free(&csr);

@@ -10,7 +10,7 @@ enum { BUFFER = 8192 }; /* elements */
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files hold little-endian numbers");
 
-const char *array_order_name(sm_array_order order) {
+const char *array_order_name(sm_weights_order order) {
     static const char *const names[] = {"out-in", "in-out", "oihw", "hwio"};
     return names[order];
 }

@@ -3,6 +3,7 @@
 #define INPUT_ARRAY_H
 
 #include "input/file.h"
+#include <sparsemark/prune.h>
 #include <sparsemark/status.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,20 +16,11 @@ typedef enum sm_array_type {
     SM_ARRAY_F64
 } sm_array_type;
 
-/* What the axes of weights are: outputs x inputs, or for convolutions outputs, inputs, height,
- * width in some order. */
-typedef enum sm_array_order {
-    SM_ORDER_OUT_IN,
-    SM_ORDER_IN_OUT,
-    SM_ORDER_OIHW,
-    SM_ORDER_HWIO
-} sm_array_order;
-
 enum { SM_ARRAY_RANK = 4 };
 
 typedef struct sm_array {
     sm_array_type type;
-    sm_array_order order;
+    sm_weights_order order;
     size_t rank;
     size_t shape[SM_ARRAY_RANK]; /* as far as rank and room go */
     int fortran;                 /* the first axis is the fastest, not the last */
@@ -37,7 +29,7 @@ typedef struct sm_array {
 } sm_array;
 
 /* "out-in", ... */
-const char *array_order_name(sm_array_order order);
+const char *array_order_name(sm_weights_order order);
 
 /* Bytes an element; 0 for SM_ARRAY_OTHER. */
 size_t array_element_size(sm_array_type type);

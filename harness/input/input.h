@@ -3,8 +3,8 @@
 #define INPUT_H
 
 #include "input/array.h"
-#include "prune/pattern.h"
 #include <sparsemark/matrix.h>
+#include <sparsemark/prune.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -4,10 +4,10 @@
 
 #include "input/input.h"
 #include "measure/watch.h"
-#include "prune/pattern.h"
 #include "records/record.h"
 #include "roof/roof.h"
 #include <sparsemark/plan.h>
+#include <sparsemark/prune.h>
 
 /* A set of levels or formats of which the best kernel is wanted, under the name asked for. */
 typedef struct sm_choice_set {

@@ -2,9 +2,9 @@
  * kernels of one format and ISA the fastest counts), by curve and sparsity (a curve's points), and
  * by place in the file (the order in which people read). */
 #include "records/breakeven.h"
-#include "prune/pattern.h"
 
 #include <math.h>
+#include <sparsemark/prune.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* The grammar of patterns. Each has one spelling, so that equal names are equal patterns. */
-#include "prune/pattern.h"
 #include <math.h>
+#include <sparsemark/prune.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -56,7 +56,7 @@ sm_status sm_pattern_parse(const char *text, sm_pattern *out) {
                    "kept (TFMOT's m_by_n counts the zeros: its 1, 4 is 3:4)";
     }
     *out = (sm_pattern){0};
-    return sm_fail(SM_E_ARG, "--pattern '%s': expected %s", text, expected);
+    return sm_fail(SM_E_ARG, "pattern '%s': expected %s", text, expected);
 }
 
 sm_pattern_text sm_pattern_name(const sm_pattern *p) {
