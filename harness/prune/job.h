@@ -13,9 +13,9 @@ typedef struct sm_prune_rule {
     const char *text;
     char *glob; /* NULL: every tensor */
     sm_pattern pattern;
-    double sparsity;                      /* NaN: that of the command */
-    size_t matched, taken;                /* tensors; taken: by this rule, not an earlier one */
-    char left_alone[2 * SM_PRUNE_REASON]; /* the first of its tensors that was, and why */
+    double sparsity;                 /* NaN: that of the command */
+    size_t matched, taken;           /* tensors; taken: by this rule, not an earlier one */
+    const struct sm_prune_row *left; /* one of its tensors that is left alone, weights first */
 } sm_prune_rule;
 
 typedef struct sm_prune_skip {

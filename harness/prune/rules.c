@@ -13,7 +13,8 @@
 sm_status sm_prune_sparsity_parse(const char *option, const char *text, double *out) {
     char *end;
     *out = strtod(text, &end);
-    if (end == text || *end || !(*out >= 0 && *out < 1) || strspn(text, "+-xX \t") > 0)
+    if (!strchr(".0123456789", text[0]) || strpbrk(text, "xX") || end == text || *end ||
+        !(*out >= 0 && *out < 1))
         return sm_fail(SM_E_ARG, "%s '%s': expected a share of zeros from 0 to below 1", option,
                        text);
     return SM_OK;
@@ -58,9 +59,7 @@ void sm_prune_leave(sm_prune_row *row, const char *format, ...) {
     va_end(args);
     row->asked = row->reached = (double)NAN;
     sm_prune_rule *rule = row->rule;
-    if (rule && rule->left_alone[0] == '\0')
-        (void)snprintf(rule->left_alone, sizeof rule->left_alone, "%.190s: %s", row->tensor->name,
-                       row->reason);
+    if (rule && (!rule->left || rule->left->tensor->rank < row->tensor->rank)) rule->left = row;
 }
 
 /* Whether the tensor's module has running statistics: PyTorch calls its scale a weight. */
@@ -97,7 +96,8 @@ static int leave_as_it_is(sm_prune_row *row, const sm_prune_row *rows, size_t co
 static void check_fit(const sm_prune_request *request, sm_prune_row *row) {
     const sm_pattern *p = &row->rule->pattern;
     const size_t rank = row->tensor->rank;
-    if (p->kind == SM_PATTERN_UNSTRUCTURED) return;
+    const int one_by_one = p->kind == SM_PATTERN_BLOCK && p->r == 1 && p->c == 1;
+    if (p->kind == SM_PATTERN_UNSTRUCTURED || one_by_one) return;
     if (rank != 2 && rank != 4) {
         sm_prune_leave(row, "rank %zu: %s takes 2 and 4", rank, sm_pattern_name(p).s);
     } else if (p->kind == SM_PATTERN_BLOCK && request->tfmot && rank != 2) {
@@ -154,8 +154,10 @@ static int prunes(const sm_prune_rule *rule, const sm_prune_row *rows, size_t co
 
 static sm_status useless(const sm_prune_request *request, const sm_prune_rule *rule) {
     if (!rule->glob)
-        return sm_fail(SM_E_ARG, "%s: nothing to prune%s%s", request->input,
-                       rule->left_alone[0] ? ": " : "", rule->left_alone);
+        return sm_fail(SM_E_ARG, "%s: nothing to prune by %s%s%s%s%s", request->input,
+                       sm_pattern_name(&rule->pattern).s, rule->left ? ": " : "",
+                       rule->left ? rule->left->tensor->name : "", rule->left ? ": " : "",
+                       rule->left ? rule->left->reason : "");
     if (rule->matched == 0)
         return sm_fail(SM_E_ARG, "--rule '%s': matches no tensor of %s", rule->text,
                        request->input);
@@ -164,7 +166,8 @@ static sm_status useless(const sm_prune_request *request, const sm_prune_rule *r
                        "--rule '%s': all that it matches is skipped or taken by a rule before it "
                        "(the first that matches counts)",
                        rule->text);
-    return sm_fail(SM_E_ARG, "--rule '%s': prunes nothing: %s", rule->text, rule->left_alone);
+    return sm_fail(SM_E_ARG, "--rule '%s': prunes nothing: %s: %s", rule->text,
+                   rule->left->tensor->name, rule->left->reason);
 }
 
 sm_status sm_prune_check_used(const sm_prune_request *request, const sm_prune_row *rows,

@@ -8,13 +8,27 @@
  * it either. */
 static const double MOST_FILL = 1.6;
 
+/* HWIO as a matrix has neighbouring places side by side, not inputs: as OIHW has them. */
+static sm_status csr_of_hwio(const sm_tensor *t, sm_csr *out) {
+    const size_t space = t->shape[0] * t->shape[1], in = t->shape[2], m = t->shape[3];
+    const float *w = t->data;
+    float *columns = sm_alloc(t->count, sizeof *columns);
+    if (!columns) return sm_fail(SM_E_NOMEM, "%s: no memory to pack it", t->name);
+    for (size_t s = 0; s < space; s++)
+        for (size_t i = 0; i < in; i++, w += m)
+            memcpy(columns + (i * space + s) * m, w, m * sizeof *w);
+    const sm_status status = sm_csr_from_dense(columns, m, in * space, 1, (ptrdiff_t)m, out);
+    sm_free(columns);
+    return status;
+}
+
 static sm_status to_csr(const sm_prune_row *row, sm_csr *out) {
     const sm_tensor *t = row->tensor;
-    const int outputs_last = row->order == SM_ORDER_IN_OUT || row->order == SM_ORDER_HWIO;
-    const size_t m = outputs_last ? t->shape[t->rank - 1] : t->shape[0];
-    const size_t k = t->count / m;
-    return outputs_last ? sm_csr_from_dense(t->data, m, k, 1, (ptrdiff_t)m, out)
-                        : sm_csr_from_dense(t->data, m, k, (ptrdiff_t)k, 1, out);
+    if (row->order == SM_ORDER_HWIO) return csr_of_hwio(t, out);
+    if (row->order == SM_ORDER_IN_OUT)
+        return sm_csr_from_dense(t->data, t->shape[1], t->shape[0], 1, (ptrdiff_t)t->shape[1], out);
+    const size_t k = t->count / t->shape[0];
+    return sm_csr_from_dense(t->data, t->shape[0], k, (ptrdiff_t)k, 1, out);
 }
 
 static sm_status pack(const sm_csr *csr, size_t format, size_t *bytes) {

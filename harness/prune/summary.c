@@ -58,11 +58,12 @@ static void add_sizes(sm_table *table, const sm_store_sizes *sizes) {
 }
 
 static void add_what(sm_table *table, const sm_prune_row *row) {
-    const char *gap = row->follows[0] ? "; " : "";
+    const char *loses = row->follows[0] ? "; loses " : "";
     if (is_pruned(row))
-        sm_table_add(table, "%s%s%s", sm_pattern_name(&row->rule->pattern).s, gap, row->follows);
+        sm_table_add(table, "%s%s%s", sm_pattern_name(&row->rule->pattern).s, loses, row->follows);
     else
-        sm_table_add(table, "left alone: %s%s%s", row->reason, gap, row->follows);
+        sm_table_add(table, "%s%s%s%s", row->follows[0] ? "" : "left alone: ", row->reason, loses,
+                     row->follows);
 }
 
 static void add_row(sm_table *table, const sm_prune_row *row) {
@@ -130,8 +131,9 @@ static void print_foot(const sm_prune_job *job, const sm_prune_total *all) {
 
 int sm_prune_print(const sm_prune_job *job) {
     static const sm_column before[BEFORE + 1] = {
-        {"tensor", 0, 0}, {"shape", 0, 0}, {"pattern", 0, 0}, {"threshold", 1, 0},
-        {"asked", 1, 0},  {"zero", 1, 0},  {"zeros", 1, 0},   {"dense", 1, 0}};
+        {"tensor", 0, 0},    {"shape", 0, 0}, {"pattern or reason", 0, 0},
+        {"threshold", 1, 0}, {"asked", 1, 0}, {"zero", 1, 0},
+        {"zeros", 1, 0},     {"dense", 1, 0}};
     static const sm_column after[AFTER] = {{"gzip", 1, 0}, {"sparse", 1, 0}, {"sparse+gzip", 1, 0}};
     sm_column columns[BEFORE + 1 + SM_PRUNE_FORMATS + AFTER];
     size_t count = BEFORE + 1;

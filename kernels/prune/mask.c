@@ -109,7 +109,7 @@ static sm_status mask_matrix(const sm_mask_job *job, const size_t *shape, size_t
 sm_status sm_prune_mask(const float *score, const size_t *shape, size_t rank,
                         const sm_prune_options *options, uint8_t *mask, sm_prune_result *result) {
     sm_prune_options o = {0};
-    size_t count;
+    size_t count = 0;
     *result = (sm_prune_result){.threshold = INFINITY};
     SM_TRY(sm_options_copy("sm_prune_options", options, &o, sizeof o));
     SM_TRY(count_elements(shape, rank, &count));
