@@ -13,7 +13,9 @@
 enum { MAX_CANDIDATES = 128, SAMPLE_WEIGHTS = 1 << 18, SAMPLE_ROWS = 64, SAMPLE_STRIPS = 2 };
 /* Up to so many columns of X the weight stream decides, and kernels for one column compete. */
 enum { FEW_COLUMNS = 8 };
-static const double MIN_DENSITY = 0.01; /* for dense candidates */
+/* For dense candidates of matrices with more than so many elements. */
+static const double MIN_DENSITY = 0.01;
+enum { SMALL = 1 << 20 };
 
 typedef struct candidate {
     const sm_kernel *kernel;
@@ -151,7 +153,7 @@ static void enumerate(search *s) {
     }
     drop_hopeless(s, 0);
     drop_hopeless(s, 1);
-    if (density(s->csr) < MIN_DENSITY) drop_dense(s);
+    if (density(s->csr) < MIN_DENSITY && s->csr->cols > SMALL / s->csr->rows) drop_dense(s);
 }
 
 /* Promising candidates first, should the budget end early: little padding, wide, tall tiles. */
@@ -243,6 +245,12 @@ static void cool(const search *s, const candidate *c) {
     if (p->index32) evict(p->index32, p->index_at[last] * sizeof *p->index32);
 }
 
+/* Columns that are computed for n: whole strips, and of the last one whole vectors. */
+static double computed(const sm_kernel *k, size_t n) {
+    const size_t lanes = sm_min_size(k->nr, strstr(k->isa, "512") ? 16 : 8);
+    return (double)(n / k->nr * k->nr + sm_ceil_div(n % k->nr, lanes) * lanes);
+}
+
 /* Seconds of one run on the sample, for all columns of a full call. */
 static double run_once(search *s, candidate *c) {
     sm_args a = {.x = s->x, .y = s->y, .lo = -INFINITY, .hi = INFINITY};
@@ -254,7 +262,7 @@ static double run_once(search *s, candidate *c) {
     a.y_cs = token ? (ptrdiff_t)s->slice.rows : 1;
     const double start = sm_seconds();
     sm_driver_run(&c->packed, &a, 1, NULL, NULL, s->workspace);
-    return (sm_seconds() - start) * (double)s->opt->n / (double)a.n;
+    return (sm_seconds() - start) * computed(c->kernel, s->opt->n) / computed(c->kernel, a.n);
 }
 
 /* One turn of every candidate still in; the first turn packs, and warms up. */
