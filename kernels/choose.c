@@ -190,11 +190,17 @@ static sm_status take_slice(search *s) {
     return SM_OK;
 }
 
+/* Two strips, or all columns where they are hardly more: a last strip of few columns is not packed
+ * as fast as its share of columns says. */
+static size_t sample_cols(const search *s, const sm_kernel *k) {
+    return s->opt->n <= 2 * SAMPLE_STRIPS * k->nr ? s->opt->n : SAMPLE_STRIPS * k->nr;
+}
+
 static sm_status take_operands(search *s) {
     size_t workspace = 0;
     for (size_t i = 0; i < s->count; i++) {
         const sm_kernel *k = s->c[i].kernel;
-        const size_t cols = sm_min_size(s->opt->n, SAMPLE_STRIPS * k->nr);
+        const size_t cols = sample_cols(s, k);
         if (cols > s->x_cols) s->x_cols = cols;
         const size_t bytes = ((s->csr->cols + s->slice.rows + k->mr) * k->nr + 64) * sizeof(float);
         if (bytes > workspace) workspace = bytes;
@@ -254,7 +260,7 @@ static double computed(const sm_kernel *k, size_t n) {
 /* Seconds of one run on the sample, for all columns of a full call. */
 static double run_once(search *s, candidate *c) {
     sm_args a = {.x = s->x, .y = s->y, .lo = -INFINITY, .hi = INFINITY};
-    a.n = sm_min_size(s->opt->n, SAMPLE_STRIPS * c->kernel->nr);
+    a.n = sample_cols(s, c->kernel);
     const int token = s->opt->layout == SM_TOKEN_MAJOR;
     a.x_rs = token ? 1 : (ptrdiff_t)s->x_cols;
     a.x_cs = token ? (ptrdiff_t)s->csr->cols : 1;

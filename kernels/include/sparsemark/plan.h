@@ -98,8 +98,8 @@ typedef struct sm_plan_info {
 typedef struct sm_plan sm_plan;
 
 /* Packs w for the fastest usable kernel: by timing the candidates within the budget, on samples
- * that nobody reports. Dense is kept unless sparse wins by 5 %; below
- * 1 % nonzeros of 2^20 weights and more it is not considered beside sparse ones. w is copied, not kept.
+ * that nobody reports. Dense is kept unless sparse wins by 5 %; matrices of more than 2^20 elements
+ * and less than 1 % nonzeros are not held against it. w is copied, not kept.
  * SM_E_ARG (unknown kernel, no kernel fits the masks), SM_E_ISA, SM_E_LIMIT, SM_E_NOMEM. */
 sm_status sm_plan_create(const sm_csr *w, const sm_plan_options *options, sm_plan **out);
 void sm_plan_free(sm_plan *plan); /* accepts NULL */
