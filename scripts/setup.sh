@@ -6,7 +6,7 @@
 set -euo pipefail
 
 build_packages=(build-essential cmake ninja-build pkg-config git python3-venv libbenchmark-dev
-    libhwloc-dev libcpuid-dev libjansson-dev libgsl-dev)
+    libhwloc-dev libcpuid-dev libjansson-dev libgsl-dev zlib1g-dev)
 peer_packages=(libopenblas0-pthread libblis4-pthread libdnnl2)
 test_packages=(libcmocka-dev clang clang-format-14 clang-tidy libclang-rt-14-dev cppcheck
     shellcheck binutils)
