@@ -18,6 +18,7 @@ static const struct command {
     {"check", cmd_check, "run every kernel against the oracle"},
     {"prune", cmd_prune, "prune a model file, and say what that gives"},
     {"run", cmd_run, "measure sparse against dense"},
+    {"model", cmd_model, "a pruned network: accuracy, images a second, time and bytes a layer"},
     {"breakeven", cmd_breakeven, "from which sparsity sparse wins, out of a result file"},
     {"ab", cmd_ab, "two builds of the library against each other: is one slower?"},
     {"selftest", cmd_selftest, "does ab find what is there, and nothing else?"},

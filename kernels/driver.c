@@ -22,9 +22,15 @@ size_t sm_driver_workspace(const sm_packed *w, size_t n, size_t threads) {
     return thread_floats(w) * threads * sizeof(float);
 }
 
+/* Every level but the first, which is the baseline. */
+static int has_avx2(const sm_packed *w) {
+    return w->kernel->level > 0;
+}
+
 typedef struct job {
     const sm_packed *w;
     const sm_args *args;
+    const sm_conv_args *conv; /* X is an image; NULL: args say where it is */
     float *workspace;
     size_t strips, threads;
 } job;
@@ -48,24 +54,28 @@ static void run_block(const job *j, size_t block, size_t n0, const float *strip,
         t.last = t.tile + 1 == w->tiles;
         w->kernel->run(w, &t);
     }
-    if (token_major) sm_strip_store(acc, nr, sm_block_rows(w, block), t.n, y, a->y_cs);
+    if (token_major) sm_strip_store(acc, nr, sm_block_rows(w, block), t.n, has_avx2(w), y, a->y_cs);
 }
 
-static void pack_strip(const sm_packed *w, const sm_args *a, size_t n0, float *strip) {
-    const size_t nr = w->kernel->nr;
-    sm_strip_pack(a->x + (ptrdiff_t)n0 * a->x_cs, a->x_rs, a->x_cs, w->cols,
-                  sm_min_size(nr, a->n - n0), nr, strip);
+static void pack_strip(const job *j, size_t n0, float *strip) {
+    const sm_args *a = j->args;
+    const size_t nr = j->w->kernel->nr, n = sm_min_size(nr, a->n - n0);
+    if (j->conv)
+        sm_strip_pack_conv(j->conv, n0, n, nr, strip);
+    else
+        sm_strip_pack(a->x + (ptrdiff_t)n0 * a->x_cs, a->x_rs, a->x_cs, j->w->cols, n, nr,
+                      has_avx2(j->w), strip);
 }
 
-void sm_driver_pack_x(const sm_packed *w, const sm_args *args, void *workspace) {
-    for (size_t n0 = 0; n0 < args->n; n0 += w->kernel->nr) pack_strip(w, args, n0, workspace);
+static void pack_all(const job *j) {
+    for (size_t n0 = 0; n0 < j->args->n; n0 += j->w->kernel->nr) pack_strip(j, n0, j->workspace);
 }
 
 /* Strip s, blocks [begin, end). */
 static void run_strip(const job *j, size_t s, size_t begin, size_t end, float *strip, float *acc) {
     const size_t n0 = s * j->w->kernel->nr;
     if (begin == end) return;
-    pack_strip(j->w, j->args, n0, strip);
+    pack_strip(j, n0, strip);
     for (size_t b = begin; b < end; b++) run_block(j, b, n0, strip, acc);
 }
 
@@ -87,13 +97,46 @@ static void run_share(void *arg, size_t i) {
     }
 }
 
+static void run_all(job *j, sm_parallel_for *parallel_for, void *pool) {
+    if (j->args->n == 0) return;
+    j->strips = sm_ceil_div(j->args->n, j->w->kernel->nr);
+    if (j->threads == 1 || !parallel_for)
+        for (size_t i = 0; i < j->threads; i++) run_share(j, i);
+    else
+        parallel_for(pool, j->threads, run_share, j);
+}
+
 void sm_driver_run(const sm_packed *w, const sm_args *args, size_t threads,
                    sm_parallel_for *parallel_for, void *pool, void *workspace) {
-    if (args->n == 0) return;
     job j = {.w = w, .args = args, .workspace = workspace, .threads = threads};
-    j.strips = sm_ceil_div(args->n, w->kernel->nr);
-    if (threads == 1 || !parallel_for)
-        for (size_t i = 0; i < threads; i++) run_share(&j, i);
-    else
-        parallel_for(pool, threads, run_share, &j);
+    run_all(&j, parallel_for, pool);
+}
+
+void sm_driver_pack_x(const sm_packed *w, const sm_args *args, void *workspace) {
+    const job j = {.w = w, .args = args, .workspace = workspace};
+    pack_all(&j);
+}
+
+/* Where a convolution's Y goes, and what is done to it. */
+static sm_args output_of(const sm_conv_args *c) {
+    return (sm_args){.y = c->y,
+                     .y_rs = c->y_rs,
+                     .y_cs = 1,
+                     .n = c->out_h * c->out_w * c->batch,
+                     .bias = c->bias,
+                     .lo = c->lo,
+                     .hi = c->hi};
+}
+
+void sm_driver_run_conv(const sm_packed *w, const sm_conv_args *conv, size_t threads,
+                        sm_parallel_for *parallel_for, void *pool, void *workspace) {
+    const sm_args args = output_of(conv);
+    job j = {.w = w, .args = &args, .conv = conv, .workspace = workspace, .threads = threads};
+    run_all(&j, parallel_for, pool);
+}
+
+void sm_driver_pack_conv(const sm_packed *w, const sm_conv_args *conv, void *workspace) {
+    const sm_args args = output_of(conv);
+    const job j = {.w = w, .args = &args, .conv = conv, .workspace = workspace};
+    pack_all(&j);
 }

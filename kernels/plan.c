@@ -113,6 +113,30 @@ void sm_plan_pack_x(const sm_plan *plan, const sm_args *args, void *workspace) {
     sm_driver_pack_x(&plan->packed, args, workspace);
 }
 
+static sm_status check_conv(const sm_plan *plan, const sm_conv_args *c) {
+    if (c->channels * c->kernel_h * c->kernel_w != plan->info.cols)
+        return sm_fail(SM_E_ARG,
+                       "convolution of %zu channels by %zu x %zu: expected %zu weights an output "
+                       "channel, as the plan has",
+                       c->channels, c->kernel_h, c->kernel_w, plan->info.cols);
+    if (c->stride_h == 0 || c->stride_w == 0)
+        return sm_fail(SM_E_ARG, "convolution with a stride of 0: expected 1 or more");
+    return SM_OK;
+}
+
+sm_status sm_plan_run_conv(const sm_plan *plan, const sm_conv_args *args, void *workspace) {
+    SM_TRY(check_conv(plan, args));
+    sm_driver_run_conv(&plan->packed, args, plan->info.threads, plan->parallel_for, plan->pool,
+                       workspace);
+    return SM_OK;
+}
+
+sm_status sm_plan_pack_conv(const sm_plan *plan, const sm_conv_args *args, void *workspace) {
+    SM_TRY(check_conv(plan, args));
+    sm_driver_pack_conv(&plan->packed, args, workspace);
+    return SM_OK;
+}
+
 sm_status sm_plan_unpack(const sm_plan *plan, sm_csr *out) {
     return sm_unpack(&plan->packed, out);
 }

@@ -1,7 +1,10 @@
 /* Strips of X and tiles of Y between the caller's layout and the kernels'. Baseline x86-64 code:
- * the transposes work on 4 x 4 blocks in SSE registers. */
+ * the transposes work on 4 x 4 blocks in SSE registers, or are left to transpose_avx2.c. Strips of
+ * images (im2col) are copies of runs of pixels; with many images a run is as long as a strip is
+ * wide, and costs what a row of a matrix does. */
 #include "isa/intrin.h"
 #include "packed.h"
+#include "transpose.h"
 #include <string.h>
 
 /* dst[i * dst_rs + j] = src[j * src_rs + i] for i < rows, j < cols. */
@@ -28,23 +31,114 @@ static void transpose(const float *src, size_t src_rs, float *dst, size_t dst_rs
         for (size_t i = 0; i < rows; i++) dst[i * dst_rs + j] = src[j * src_rs + i];
 }
 
+/* dst[i * dst_rs + j] = src[i * src_rs + j] for i < rows, j < cols. Rows are of some 32 to 400
+ * bytes, too few for a call of memcpy() each. */
+static void copy(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
+                 size_t cols) {
+    for (; rows > 0; rows--, src += src_rs, dst += dst_rs) {
+        size_t j = 0;
+        for (; j + 4 <= cols; j += 4) _mm_storeu_ps(dst + j, _mm_loadu_ps(src + j));
+        for (; j < cols; j++) dst[j] = src[j];
+    }
+}
+
+/* The columns of a strip from n on become zero. */
+static void clear_columns(float *strip, size_t k, size_t n, size_t nr) {
+    if (n < nr)
+        for (size_t i = 0; i < k; i++) memset(strip + i * nr + n, 0, (nr - n) * sizeof *strip);
+}
+
 void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, size_t n, size_t nr,
-                   float *strip) {
+                   int avx2, float *strip) {
     if (nr == 1) { /* a vector: no call a row */
         if (x_rs == 1)
             memcpy(strip, x, k * sizeof *strip);
         else
             for (size_t i = 0; i < k; i++) strip[i] = x[(ptrdiff_t)i * x_rs];
     } else if (x_cs == 1) {
-        for (size_t i = 0; i < k; i++)
-            memcpy(strip + i * nr, x + (ptrdiff_t)i * x_rs, n * sizeof *strip);
+        copy(x, (size_t)x_rs, strip, nr, k, n);
+    } else if (avx2) {
+        sm_transpose_avx2(x, (size_t)x_cs, strip, nr, k, n, 0);
     } else {
         transpose(x, (size_t)x_cs, strip, nr, k, n);
     }
-    if (n < nr)
-        for (size_t i = 0; i < k; i++) memset(strip + i * nr + n, 0, (nr - n) * sizeof *strip);
+    clear_columns(strip, k, n, nr);
 }
 
-void sm_strip_store(const float *tile, size_t nr, size_t rows, size_t n, float *y, ptrdiff_t y_cs) {
-    transpose(tile, nr, y, (size_t)y_cs, n, rows);
+/* Runs are short where images are few and small: no call for those. */
+enum { RUN_CALL = 32, RUN_WORD = 4 };
+
+static inline void copy_run(float *dst, const float *src, size_t n) {
+    if (n >= RUN_CALL) {
+        memcpy(dst, src, n * sizeof *dst);
+    } else if (n >= RUN_WORD) { /* the last word overlaps the one before */
+        for (size_t j = 0; j + RUN_WORD < n; j += RUN_WORD)
+            _mm_storeu_ps(dst + j, _mm_loadu_ps(src + j));
+        _mm_storeu_ps(dst + n - RUN_WORD, _mm_loadu_ps(src + n - RUN_WORD));
+    } else {
+        if (n > 0) dst[0] = src[0];
+        if (n > 1) dst[1] = src[1];
+        if (n > 2) dst[2] = src[2];
+    }
+}
+
+static inline void clear_run(float *dst, size_t n) {
+    const __m128 zeros = _mm_setzero_ps();
+    if (n >= RUN_CALL) {
+        memset(dst, 0, n * sizeof *dst);
+    } else if (n >= RUN_WORD) {
+        for (size_t j = 0; j + RUN_WORD < n; j += RUN_WORD) _mm_storeu_ps(dst + j, zeros);
+        _mm_storeu_ps(dst + n - RUN_WORD, zeros);
+    } else {
+        if (n > 0) dst[0] = 0;
+        if (n > 1) dst[1] = 0;
+        if (n > 2) dst[2] = 0;
+    }
+}
+
+/* n columns from image b of output pixel (row, col) on, which lie in memory one after the other in
+ * the input as well: within one row, and within one pixel where pixels are skipped. */
+static void pack_run(const sm_conv_args *c, size_t row, size_t col, size_t b, size_t n, size_t nr,
+                     float *strip) {
+    const ptrdiff_t count = (ptrdiff_t)n, batch = (ptrdiff_t)c->batch;
+    const ptrdiff_t width = (ptrdiff_t)c->width * batch; /* of a row, in elements */
+    const ptrdiff_t top = (ptrdiff_t)(row * c->stride_h) - c->pad_top;
+    const ptrdiff_t left = ((ptrdiff_t)(col * c->stride_w) - c->pad_left) * batch + (ptrdiff_t)b;
+    for (size_t channel = 0; channel < c->channels; channel++) {
+        const float *x = c->x + (ptrdiff_t)channel * c->x_rs;
+        for (ptrdiff_t i = top; i < top + (ptrdiff_t)c->kernel_h; i++) {
+            const int inside = i >= 0 && i < (ptrdiff_t)c->height;
+            for (size_t q = 0; q < c->kernel_w; q++, strip += nr) {
+                const ptrdiff_t first = left + (ptrdiff_t)q * batch; /* the run within its row */
+                ptrdiff_t begin = first < 0 ? -first : 0, end = width - first;
+                if (end > count) end = count;
+                if (!inside || begin >= end) {
+                    clear_run(strip, n);
+                    continue;
+                }
+                clear_run(strip, (size_t)begin);
+                copy_run(strip + begin, x + i * width + first + begin, (size_t)(end - begin));
+                clear_run(strip + end, (size_t)(count - end));
+            }
+        }
+    }
+}
+
+void sm_strip_pack_conv(const sm_conv_args *c, size_t n0, size_t n, size_t nr, float *strip) {
+    for (size_t done = 0, run; done < n; done += run) {
+        const size_t pixel = (n0 + done) / c->batch, b = (n0 + done) % c->batch;
+        const size_t row = pixel / c->out_w, col = pixel % c->out_w;
+        run = (c->stride_w == 1 ? c->out_w - col : 1) * c->batch - b;
+        run = sm_min_size(run, n - done);
+        pack_run(c, row, col, b, run, nr, strip + done);
+    }
+    clear_columns(strip, c->channels * c->kernel_h * c->kernel_w, n, nr);
+}
+
+void sm_strip_store(const float *tile, size_t nr, size_t rows, size_t n, int avx2, float *y,
+                    ptrdiff_t y_cs) {
+    if (avx2)
+        sm_transpose_avx2(tile, nr, y, (size_t)y_cs, n, rows, 1);
+    else
+        transpose(tile, nr, y, (size_t)y_cs, n, rows);
 }

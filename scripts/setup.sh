@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Installs what sparsemark needs. This is the one list of packages; run.sh, test.sh and lint.sh
 # call it. Debian packages come from apt, Python ones go into .venv in the project's root.
-# usage: setup.sh [--tests] [--with-mkl] [--no-install]
+# usage: setup.sh [--tests] [--with-mkl] [--with-pytorch] [--no-install]
 # Exit codes: 0 everything is there, 2 something is missing or could not be installed.
 set -euo pipefail
 
 build_packages=(build-essential cmake ninja-build pkg-config git python3-venv libbenchmark-dev
-    libhwloc-dev libcpuid-dev libjansson-dev libgsl-dev)
+    libhwloc-dev libcpuid-dev libjansson-dev libgsl-dev zlib1g-dev)
 peer_packages=(libopenblas0-pthread libblis4-pthread libdnnl2)
 test_packages=(libcmocka-dev clang clang-format-14 clang-tidy libclang-rt-14-dev cppcheck
     shellcheck binutils)
@@ -29,8 +29,10 @@ for argument; do
         requirements+=(requirements-test.txt)
         ;;
     --with-mkl) requirements+=(requirements-mkl.txt) ;;
+    --with-pytorch) requirements+=(requirements-pytorch.txt) ;;
     --no-install) install=0 ;;
-    *) die "unknown argument $argument; expected --tests, --with-mkl or --no-install" ;;
+    *) die "unknown argument $argument; expected --tests, --with-mkl, --with-pytorch or" \
+        "--no-install" ;;
     esac
 done
 
@@ -79,13 +81,16 @@ install_packages() {
 }
 
 # Debian's python3, because python3-venv belongs to it; another one in PATH may lack venv.
+# PyTorch's list is complete, and leaves out what would only be downloaded.
 install_requirements() {
-    local file
+    local file options
     if ! python_usable || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
         /usr/bin/python3 -m venv --clear "$venv" >&2 || die "cannot create $venv"
     fi
     for file in "${lacking_requirements[@]}"; do
-        "$venv/bin/python" -m pip install -q --disable-pip-version-check \
+        options=(-q --disable-pip-version-check)
+        if [ "$file" = requirements-pytorch.txt ]; then options+=(--no-deps); fi
+        "$venv/bin/python" -m pip install "${options[@]}" \
             -r "$root/scripts/$file" >&2 ||
             die "pip could not install scripts/$file (its message is above): is there a network?"
         hash_of "$file" >"$(stamp_of "$file")"

@@ -1,4 +1,4 @@
-/* One thing that can multiply: a kernel of ours in a plan, or a peer. */
+/* One thing that can be timed: a kernel of ours in a plan, a peer, or what another command has. */
 #ifndef CANDIDATE_H
 #define CANDIDATE_H
 
@@ -25,7 +25,11 @@ typedef struct sm_candidate {
     const int *cpus;   /* of a plan's threads; borrowed */
     sm_plan_info info; /* ours */
     void *workspace;
-    size_t peer_index; /* peers */
+    size_t peer_index;        /* peers */
+    void (*other)(void *arg); /* what a call does instead of a product; NULL: a product */
+    /* ns of a call of other, where its own process has to time it; else NULL */
+    double (*other_timer)(void *arg, int64_t iterations);
+    void *other_arg;
     sm_copy *copies;
     size_t copy_count, turn;
     double pack_ns;

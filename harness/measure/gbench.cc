@@ -40,7 +40,11 @@ void run_item(benchmark::State &state, const sm_timed &item) {
     item.place(item.arg);
     item.call(item.arg); // after a switch of kernels nothing is warm
     item.before(item.arg);
-    for (auto _ : state) item.call(item.arg);
+    if (item.timer) {
+        for (auto _ : state) state.SetIterationTime(item.timer(item.arg, item.iterations) * 1e-9);
+    } else {
+        for (auto _ : state) item.call(item.arg);
+    }
     item.after(item.arg);
 }
 
@@ -52,10 +56,12 @@ extern "C" int sm_gbench_round(const sm_timed *items, size_t count, double *ns) 
         const sm_timed &item = items[i];
         const std::string name = std::to_string(i) + ":" + item.name;
         index[name] = i;
-        benchmark::RegisterBenchmark(name.c_str(),
-                                     [&item](benchmark::State &state) { run_item(state, item); })
-            ->Iterations(item.iterations)
-            ->UseRealTime();
+        benchmark::internal::Benchmark *made = benchmark::RegisterBenchmark(
+            name.c_str(), [&item](benchmark::State &state) { run_item(state, item); });
+        if (item.timer)
+            made->Iterations(1)->UseManualTime();
+        else
+            made->Iterations(item.iterations)->UseRealTime();
     }
     Collector collector(index, ns);
     benchmark::RunSpecifiedBenchmarks(&collector);

@@ -18,6 +18,8 @@ typedef struct sm_timed {
     void (*call)(void *arg);
     void (*before)(void *arg);
     void (*after)(void *arg);
+    /* NULL; else makes the calls itself and gives the ns of one: what another process times */
+    double (*timer)(void *arg, int64_t iterations);
     void *arg;
     int64_t iterations;
 } sm_timed;

@@ -22,6 +22,11 @@ static void after(void *arg) {
     c->last_taint = sm_watch_end(c->watch);
 }
 
+static double timer(void *arg, int64_t iterations) {
+    sm_candidate *c = arg;
+    return c->other_timer(c->other_arg, iterations);
+}
+
 static sm_status reserve(sm_candidate *c) {
     if (!c->ns) c->ns = malloc(MAX_ROUNDS * sizeof *c->ns);
     if (!c->taints) c->taints = malloc(MAX_ROUNDS * sizeof *c->taints);
@@ -43,6 +48,7 @@ static sm_status run_round(sm_candidate **candidates, size_t count, size_t round
                               .call = sm_candidate_call,
                               .before = before,
                               .after = after,
+                              .timer = c->other_timer ? timer : NULL,
                               .arg = c,
                               .iterations = c->iterations};
     }

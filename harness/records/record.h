@@ -59,6 +59,9 @@ json_t *sm_cell_json(const sm_cell *cell);
 /* Appends one run object; adds type, schema and run_id (chosen at open) to it. Borrows run. */
 sm_status sm_records_write_run(sm_record_file *file, json_t *run);
 
+/* The same with an object of another type, of a kind of run that has no cells. */
+sm_status sm_records_write_other(sm_record_file *file, const char *type, json_t *object);
+
 /* Appends the cells of one group as whole lines in one write; on failure (disk full) the file is
  * cut back to where it was and SM_E_IO is returned. Sets group_cells itself. */
 sm_status sm_records_write_group(sm_record_file *file, sm_cell *cells, size_t count);

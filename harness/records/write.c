@@ -168,14 +168,18 @@ static sm_status append_lines(sm_record_file *file, FILE *lines, char **data, si
     return status;
 }
 
-sm_status sm_records_write_run(sm_record_file *file, json_t *run) {
+sm_status sm_records_write_other(sm_record_file *file, const char *type, json_t *other) {
     char *data = NULL;
     size_t size = 0;
     FILE *lines = open_memstream(&data, &size);
     if (!lines) return sm_fail(SM_E_NOMEM, "%s: no memory to write a record", file->path);
-    json_t *object = envelope(file, "run");
-    const int failed = json_object_update_missing(object, run) != 0 || add_line(lines, object);
+    json_t *object = envelope(file, type);
+    const int failed = json_object_update_missing(object, other) != 0 || add_line(lines, object);
     return append_lines(file, lines, &data, &size, failed);
+}
+
+sm_status sm_records_write_run(sm_record_file *file, json_t *run) {
+    return sm_records_write_other(file, "run", run);
 }
 
 sm_status sm_records_write_group(sm_record_file *file, sm_cell *cells, size_t count) {

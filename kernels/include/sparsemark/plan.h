@@ -32,6 +32,28 @@ typedef struct sm_args {
     float lo, hi;      /* Y is clamped to [lo, hi]; -INFINITY and INFINITY for none */
 } sm_args;
 
+/* Operands of one convolution: the plan's weights are [out channels, channels * kernel_h *
+ * kernel_w], K in that order (as OIHW weights lie in memory). Images have the batch innermost:
+ * element (c, i, j, b) of X is x[c * x_rs + (i * width + j) * batch + b], and column
+ * n = (i * out_w + j) * batch + b of Y is image b's output pixel (i, j), at y[m * y_rs + n]. So one
+ * layer's Y is the next one's X, and for one image both are CHW. Pixels outside of the image are
+ * zero. Output row i reads from row i * stride_h - pad_top on: pad_top may be negative, so that a
+ * band of the output's rows is a call of its own. Strips of the unfolded image are packed straight
+ * from it; it never is in memory as a whole. */
+typedef struct sm_conv_args {
+    const float *x;
+    ptrdiff_t x_rs; /* from a channel to the next */
+    size_t channels, height, width, batch;
+    size_t kernel_h, kernel_w;
+    size_t stride_h, stride_w; /* > 0 */
+    ptrdiff_t pad_top, pad_left;
+    size_t out_h, out_w;
+    float *y;
+    ptrdiff_t y_rs;    /* from an output channel to the next */
+    const float *bias; /* as in sm_args */
+    float lo, hi;
+} sm_conv_args;
+
 /* Runs task(arg, i) for every i < tasks, possibly at once, and returns when all are done. */
 typedef void sm_parallel_for(void *pool, size_t tasks, void (*task)(void *arg, size_t i),
                              void *arg);
@@ -93,6 +115,11 @@ void sm_plan_run(const sm_plan *plan, const sm_args *args, void *workspace);
 
 /* Does only the part of sm_plan_run() that packs X into strips, on one thread: for profiles. */
 void sm_plan_pack_x(const sm_plan *plan, const sm_args *args, void *workspace);
+
+/* The same for a convolution. N is out_h * out_w * batch. SM_E_ARG, and nothing done, where
+ * channels * kernel_h * kernel_w is not the plan's K, or a stride is 0. */
+sm_status sm_plan_run_conv(const sm_plan *plan, const sm_conv_args *args, void *workspace);
+sm_status sm_plan_pack_conv(const sm_plan *plan, const sm_conv_args *args, void *workspace);
 
 /* Gives back the matrix that was packed, exactly. */
 sm_status sm_plan_unpack(const sm_plan *plan, sm_csr *out);

@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""The network of `sparsemark model` in PyTorch, timed when told to.
+
+Started by `sparsemark model --against pytorch`, and not meant for people. Reads a line of JSON and
+the weights and images as raw float32 from standard input, then commands: "prepare BATCH" answers
+"format NAME" and the batch's logits as raw float32, "run REPS" answers "ns TIME" of one call. All on
+the CPUs and threads that the first line names, so that both sides have the same machine.
+"""
+
+import json
+import os
+import sys
+import time
+
+import numpy as np
+
+GLANCES = 5
+
+
+def read_floats(stream, shape):
+    count = int(np.prod(shape))
+    data = stream.read(4 * count)
+    if len(data) != 4 * count:
+        sys.exit("model_torch.py: the weights ended early")
+    return np.frombuffer(data, dtype="<f4").reshape(shape)
+
+
+def build(torch, header, stream):
+    """Folded layers as modules; a dense layer behind a convolution takes the map channel by channel,
+    as PyTorch flattens it."""
+    modules = []
+    for layer in header["layers"]:
+        out, channels, height, width = layer["shape"]
+        weight = read_floats(stream, (out, channels, height, width))
+        bias = read_floats(stream, (out,))
+        if layer["conv"]:
+            module = torch.nn.Conv2d(channels, out, (height, width),
+                                     padding=(height // 2, width // 2))
+        else:
+            weight = weight.reshape(out, channels)
+            module = torch.nn.Linear(channels, out)
+            if modules and isinstance(modules[-1], torch.nn.MaxPool2d):
+                modules.append(torch.nn.Flatten())
+        module.weight.data = torch.from_numpy(weight.copy())
+        module.bias.data = torch.from_numpy(bias.copy())
+        modules.append(module)
+        if layer["relu"]:
+            modules.append(torch.nn.ReLU(inplace=True))
+        if layer["pool"]:
+            modules.append(torch.nn.MaxPool2d(2))
+    return torch.nn.Sequential(*modules).eval()
+
+
+def seconds_of(model, batch, calls):
+    start = time.perf_counter()
+    for _ in range(calls):
+        model(batch)
+    return (time.perf_counter() - start) / calls
+
+
+def prepare(torch, model, images, count):
+    """The faster memory format for this batch."""
+    found = []
+    for name in "contiguous", "channels_last":
+        memory = getattr(torch, name + "_format" if name == "contiguous" else name)
+        variant = model.to(memory_format=memory)
+        batch = images[:count].contiguous(memory_format=memory)
+        model(batch)
+        found.append((min(seconds_of(variant, batch, 1) for _ in range(GLANCES)), name, memory))
+    _, name, memory = min(found, key=lambda entry: entry[0])
+    return name, model.to(memory_format=memory), images[:count].contiguous(memory_format=memory)
+
+
+def main():
+    stream, out = sys.stdin.buffer, sys.stdout.buffer
+    header = json.loads(stream.readline())
+    os.sched_setaffinity(0, set(header["cpus"]))
+    os.environ["OMP_NUM_THREADS"] = str(header["threads"])
+    try:
+        import torch  # pylint: disable=import-outside-toplevel # its threads stay on those CPUs
+    except ImportError as error:
+        sys.exit(f"model_torch.py: {error} (scripts/setup.sh --with-pytorch)")
+    torch.set_num_threads(header["threads"])
+    model = build(torch, header, stream)
+    count, height, width = header["images"]
+    images = torch.from_numpy(read_floats(stream, (count, 1, height, width)).copy())
+    out.write(f"ready {torch.__version__}\n".encode())
+    out.flush()
+    batch = images
+    with torch.inference_mode():
+        for line in stream:
+            command, number = line.split()
+            if command == b"prepare":
+                name, model, batch = prepare(torch, model, images, int(number))
+                out.write(f"format {name}\n".encode())
+                out.write(model(batch).contiguous().numpy().tobytes())
+            else:
+                out.write(f"ns {1e9 * seconds_of(model, batch, int(number)):.3f}\n".encode())
+            out.flush()
+
+
+if __name__ == "__main__":
+    main()
