@@ -33,7 +33,7 @@ class Usage(ProgramTest):
         self.refused("-x", parts=["'-x'"])
 
     def test_unknown_options_of_every_command(self):
-        for command in "info", "doctor", "list", "check", "run", "breakeven":
+        for command in "info", "doctor", "list", "check", "prune", "run", "breakeven":
             self.refused(command, "--frobnicate", parts=[command, "--frobnicate", "--help"])
             self.refused(command, "-x", parts=[command, "-x"])
             self.refused(command, "--help=yes", parts=[command, "--help"])

@@ -27,23 +27,23 @@ static size_t input_axis(sm_weights_order order) {
 
 void sm_tensor_select(sm_tensor *tensor, size_t axis, const uint8_t *keep) {
     if (tensor->count == 0) return;
-    size_t outer = 1, kept = 0, inner = tensor->bytes / tensor->count;
+    const size_t element = tensor->bytes / tensor->count, places = tensor->shape[axis];
+    size_t outer = 1, kept = 0, inner = 1;
     for (size_t i = 0; i < axis; i++) outer *= tensor->shape[i];
     for (size_t i = axis + 1; i < tensor->rank; i++) inner *= tensor->shape[i];
-    const size_t places = tensor->shape[axis];
     unsigned char *to = tensor->data;
     const unsigned char *from = tensor->data;
     for (size_t o = 0; o < outer; o++) {
-        for (size_t a = 0; a < places; a++, from += inner) {
+        for (size_t a = 0; a < places; a++, from += inner * element) {
             if (!keep[a]) continue;
-            memmove(to, from, inner);
-            to += inner;
+            memmove(to, from, inner * element);
+            to += inner * element;
         }
     }
     for (size_t a = 0; a < places; a++) kept += keep[a] != 0;
     tensor->shape[axis] = kept;
-    tensor->count = tensor->count / places * kept;
-    tensor->bytes = tensor->bytes / places * kept;
+    tensor->count = outer * kept * inner;
+    tensor->bytes = tensor->count * element;
 }
 
 /* What one layer loses. */
@@ -93,7 +93,7 @@ static void spread(const cut *c, size_t inputs, int nhwc, uint8_t *wide) {
 static sm_status cut_inputs(const sm_prune_job *job, const cut *c, const sm_prune_row *to,
                             sm_tensor *tensor) {
     const size_t inputs = sm_layer_inputs(to);
-    uint8_t *wide = malloc(inputs);
+    uint8_t *wide = calloc(inputs, 1);
     if (!wide) return sm_fail(SM_E_NOMEM, "%s: no memory for its inputs", tensor->name);
     spread(c, inputs, job->hwio, wide);
     sm_tensor_select(tensor, input_axis(to->order), wide);
@@ -159,7 +159,7 @@ static sm_status make_cut(sm_prune_job *job, const float *score, cut *c) {
         sm_prune_leave(row, "last layer: its rows are the network's outputs");
         return SM_OK;
     }
-    c->keep = malloc(c->outputs);
+    c->keep = calloc(c->outputs, 1);
     if (!c->keep) return sm_fail(SM_E_NOMEM, "%s: no memory", row->tensor->name);
     return choose_rows(job, score, row, c);
 }

@@ -12,8 +12,8 @@ int sm_is_layer(const sm_prune_row *row);
  * multiple, for the places of the picture. */
 int sm_layer_fits(const sm_prune_row *a, const sm_prune_row *b);
 
-/* *next is the layer behind layer, or SIZE_MAX where it is the last. SM_E_ARG where that is in
+/* *next is the layer behind layer of, or SIZE_MAX where it is the last. SM_E_ARG where that is in
  * doubt. */
-sm_status sm_layer_next(const sm_prune_job *job, size_t layer, size_t *next);
+sm_status sm_layer_next(const sm_prune_job *job, size_t of, size_t *next);
 
 #endif
