@@ -7,22 +7,21 @@ the weights and images as raw float32 from standard input, then commands: "prepa
 the CPUs and threads that the first line names, so that both sides have the same machine.
 """
 
+import array
 import json
+import math
 import os
 import sys
 import time
 
-import numpy as np
-
 GLANCES = 5
 
 
-def read_floats(stream, shape):
-    count = int(np.prod(shape))
-    data = stream.read(4 * count)
-    if len(data) != 4 * count:
-        sys.exit("model_torch.py: the weights ended early")
-    return np.frombuffer(data, dtype="<f4").reshape(shape)
+def read_floats(torch, stream, shape):
+    data = bytearray(stream.read(4 * math.prod(shape)))
+    if len(data) != 4 * math.prod(shape):
+        sys.exit(2)  # the parent went away
+    return torch.frombuffer(data, dtype=torch.float32).reshape(shape)
 
 
 def build(torch, header, stream):
@@ -31,8 +30,8 @@ def build(torch, header, stream):
     modules = []
     for layer in header["layers"]:
         out, channels, height, width = layer["shape"]
-        weight = read_floats(stream, (out, channels, height, width))
-        bias = read_floats(stream, (out,))
+        weight = read_floats(torch, stream, (out, channels, height, width))
+        bias = read_floats(torch, stream, (out,))
         if layer["conv"]:
             module = torch.nn.Conv2d(channels, out, (height, width),
                                      padding=(height // 2, width // 2))
@@ -41,8 +40,7 @@ def build(torch, header, stream):
             module = torch.nn.Linear(channels, out)
             if modules and isinstance(modules[-1], torch.nn.MaxPool2d):
                 modules.append(torch.nn.Flatten())
-        module.weight.data = torch.from_numpy(weight.copy())
-        module.bias.data = torch.from_numpy(bias.copy())
+        module.weight.data, module.bias.data = weight, bias
         modules.append(module)
         if layer["relu"]:
             modules.append(torch.nn.ReLU(inplace=True))
@@ -79,11 +77,12 @@ def main():
     try:
         import torch  # pylint: disable=import-outside-toplevel # its threads stay on those CPUs
     except ImportError as error:
-        sys.exit(f"model_torch.py: {error} (scripts/setup.sh --with-pytorch)")
+        print(f"{error} (scripts/setup.sh --with-pytorch)", flush=True)  # the parent complains
+        sys.exit(2)
     torch.set_num_threads(header["threads"])
     model = build(torch, header, stream)
     count, height, width = header["images"]
-    images = torch.from_numpy(read_floats(stream, (count, 1, height, width)).copy())
+    images = read_floats(torch, stream, (count, 1, height, width))
     out.write(f"ready {torch.__version__}\n".encode())
     out.flush()
     batch = images
@@ -93,7 +92,7 @@ def main():
             if command == b"prepare":
                 name, model, batch = prepare(torch, model, images, int(number))
                 out.write(f"format {name}\n".encode())
-                out.write(model(batch).contiguous().numpy().tobytes())
+                out.write(array.array("f", model(batch).flatten().tolist()).tobytes())
             else:
                 out.write(f"ns {1e9 * seconds_of(model, batch, int(number)):.3f}\n".encode())
             out.flush()

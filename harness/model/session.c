@@ -207,7 +207,7 @@ static sm_status run(session *s) {
     s->wrong = !(s->accuracy.error <= MODEL_TOLERANCE);
     if (!s->o->json) model_print_network(s->o->weights, &s->net, &s->accuracy);
     if (s->o->json && s->o->accuracy)
-        (void)printf("{\"weights_images\": %zu, \"right\": %zu, \"reference_error\": %.9g}\n",
+        (void)printf("{\"images\": %zu, \"right\": %zu, \"reference_error\": %.9g}\n",
                      s->accuracy.images, s->accuracy.right, s->accuracy.error);
     if (s->o->predictions)
         SM_TRY(model_write_predictions(s->o->predictions, &s->net, s->set.labels, s->logits,

@@ -41,14 +41,21 @@ sm_status torch_state(const torch_child *c) {
 
 /* The child's next line, which begins with `word`; *rest is what follows it, or NULL. */
 static sm_status hear(torch_child *c, const char *word, char line[LINE], const char **rest) {
+    *rest = "";
     if (c->state != SM_OK) return torch_state(c);
-    if (!fgets(line, LINE, c->from))
-        return failed(c, "PyTorch's process ended; its message is above");
+    if (!fgets(line, LINE, c->from)) return failed(c, "PyTorch's process ended without a word");
     line[strcspn(line, "\n")] = '\0';
     const size_t length = strlen(word);
     if (strncmp(line, word, length) != 0 || line[length] != ' ') return failed(c, line);
     *rest = line + length + 1;
     return SM_OK;
+}
+
+/* It took no more input: it is gone, and its last line says why. */
+static sm_status say_why(torch_child *c) {
+    const char *rest;
+    char line[LINE];
+    return hear(c, "ready", line, &rest) == SM_OK ? failed(c, rest) : torch_state(c);
 }
 
 static _Noreturn void become_python(const char *python, const char *script, int in, int out,
@@ -58,7 +65,7 @@ static _Noreturn void become_python(const char *python, const char *script, int 
     (void)signal(SIGPIPE, SIG_DFL);
     if (getppid() == parent && dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0)
         (void)execvp(python, argv);
-    (void)fprintf(stderr, "sparsemark: cannot run %s: %s\n", python, strerror(errno));
+    (void)dprintf(out, "cannot run %s: %s\n", python, strerror(errno));
     _exit(127);
 }
 
@@ -108,7 +115,7 @@ static sm_status send_layer(torch_child *c, const net_layer *l) {
     const int cut = fwrite(w, sizeof *w, count, c->to) != count ||
                     fwrite(l->bias, sizeof *l->bias, l->out, c->to) != l->out;
     sm_free(w);
-    return cut ? failed(c, "PyTorch's process took no weights; its message is above") : SM_OK;
+    return cut ? say_why(c) : SM_OK;
 }
 
 static sm_status introduce(torch_child *c, const network *net, const float *images, size_t count,
@@ -122,7 +129,7 @@ static sm_status introduce(torch_child *c, const network *net, const float *imag
     json_decref(header);
     for (size_t i = 0; i < NET_LAYERS; i++) SM_TRY(send_layer(c, &net->layers[i]));
     (void)fwrite(images, sizeof *images, count * net->height * net->width, c->to);
-    if (fflush(c->to) != 0) return failed(c, "PyTorch's process ended; its message is above");
+    if (fflush(c->to) != 0) return say_why(c);
     SM_TRY(hear(c, "ready", line, &rest));
     (void)snprintf(c->version, sizeof c->version, "%s", rest);
     return SM_OK;
@@ -178,7 +185,7 @@ sm_status torch_prepare(torch_child *c, size_t batch, float *logits, const char 
     *format = c->format;
     const size_t values = batch * c->classes;
     if (fread(logits, sizeof *logits, values, c->from) == values) return SM_OK;
-    return failed(c, "PyTorch's process ended; its message is above");
+    return failed(c, "PyTorch's process ended without a word");
 }
 
 double torch_timer(void *child, int64_t iterations) {
