@@ -1,6 +1,5 @@
 """sparsemark prune: what is written and printed, what is refused, and TFMOT's masks."""
 
-import json
 import os
 import resource
 import unittest

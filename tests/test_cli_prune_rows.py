@@ -25,7 +25,7 @@ class RowsTest(ProgramTest):
     def write(self, tensors, name="model.safetensors"):
         return self.put(name, pack(tensors))
 
-    def prune(self, tensors, *arguments, code=0):
+    def prune(self, tensors, *arguments):
         done = run("prune", "--input", self.write(tensors), "--out", self.out, "--json", *arguments)
         self.finish(done)
         self.rows = {row["name"]: row for row in json.loads(done.stdout)["tensors"]}

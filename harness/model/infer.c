@@ -40,7 +40,8 @@ static size_t pooled_rows(const net_layer *l) {
 
 /* Rows of a band for so many images, an even number. */
 static size_t band_rows(const net_layer *l, size_t images) {
-    const size_t columns = l->width * images, rows = (BAND / 2 + columns - 1) / columns * 2;
+    const size_t columns = l->width * images; /* of a row */
+    const size_t rows = columns ? (BAND / 2 + columns - 1) / columns * 2 : BAND;
     return smaller(rows, pooled_rows(l));
 }
 

@@ -145,11 +145,13 @@ static sm_status take_layer(const builder *b, size_t i) {
 /* What comes to layer i from the one before. */
 static void connect(network *net, size_t i) {
     net_layer *l = &net->layers[i];
-    const net_layer *before = i ? l - 1 : NULL;
-    l->channels = before ? before->out : 1;
-    l->height = !l->conv ? 1 : before ? before->height / 2 : net->height;
-    l->width = !l->conv ? 1 : before ? before->width / 2 : net->width;
-    if (!l->conv && before->conv) l->channels *= before->height / 2 * (before->width / 2);
+    const net_layer image = {
+        .out = 1, .height = 2 * net->height, .width = 2 * net->width, .conv = 1};
+    const net_layer *before = i ? l - 1 : &image; /* halved like a layer's output */
+    const size_t height = before->height / 2, width = before->width / 2;
+    l->channels = before->out * (!l->conv && before->conv ? height * width : 1);
+    l->height = l->conv ? height : 1;
+    l->width = l->conv ? width : 1;
 }
 
 static int has_part(const char *name) {

@@ -41,6 +41,7 @@ sm_status torch_state(const torch_child *c) {
 
 /* The child's next line, which begins with `word`; *rest is what follows it, or NULL. */
 static sm_status hear(torch_child *c, const char *word, char line[LINE], const char **rest) {
+    *rest = "";
     if (c->state != SM_OK) return torch_state(c);
     if (!fgets(line, LINE, c->from)) return failed(c, "PyTorch's process ended without a word");
     line[strcspn(line, "\n")] = '\0';
