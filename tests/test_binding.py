@@ -1,5 +1,6 @@
 """scripts/sparsemark.py against NumPy, against the public headers, and what it refuses."""
 
+import math
 import os
 import subprocess
 import sys
@@ -242,6 +243,72 @@ class Refusals(BindingTest):
 
 
 @needs_library
+class Pruning(BindingTest):
+    def setUp(self):
+        self.w = np.random.default_rng(5).standard_normal((24, 40)).astype(np.float32)
+
+    def test_masks(self):
+        kept, threshold = sparsemark.prune_mask(self.w, "unstructured", 0.75)
+        self.assertEqual((kept.dtype, kept.shape, kept.sum()), (np.bool_, (24, 40), 240))
+        np.testing.assert_array_equal(kept, np.abs(self.w) >= np.float32(threshold))
+        blocks, _ = sparsemark.prune_mask(self.w, "block:4x2", 0.5, pool="max")
+        largest = np.abs(self.w).reshape(6, 4, 20, 2).max((1, 3))
+        expected = largest >= np.sort(largest.ravel())[-60]
+        np.testing.assert_array_equal(blocks, expected.repeat(4, 0).repeat(2, 1))
+        groups, threshold = sparsemark.prune_mask(self.w, "nm:2:4")
+        self.assertTrue((groups.reshape(24, 10, 4).sum(2) == 2).all() and math.isnan(threshold))
+        # The same weights stored in another way, in views that are not contiguous as well.
+        for pattern in ("block:4x2", "nm:2:4", "rows"):
+            one, _ = sparsemark.prune_mask(self.w, pattern, 0.5)
+            other, _ = sparsemark.prune_mask(self.w.T, pattern, 0.5, order="in-out")
+            np.testing.assert_array_equal(one, other.T)
+
+    def test_convolutions(self):
+        w = np.random.default_rng(6).standard_normal((3, 3, 8, 5)).astype(np.float32)
+        kept, _ = sparsemark.prune_mask(w, "nm:1:4", order="hwio", tfmot=True)
+        self.assertTrue((kept.reshape(9, 2, 4, 5).sum(2) == 1).all())
+        other, _ = sparsemark.prune_mask(w.transpose(3, 2, 0, 1), "nm:1:4", order="oihw")
+        np.testing.assert_array_equal(kept, other.transpose(2, 3, 1, 0))
+
+    def test_one_threshold_for_many(self):
+        parts = [self.w[:5], self.w[5:6].T, self.w[6:].reshape(2, -1)]
+        threshold = sparsemark.prune_threshold(parts, 0.9)
+        self.assertEqual(threshold, sparsemark.prune_mask(self.w, "unstructured", 0.9)[1])
+        kept = [sparsemark.prune_mask(part, "unstructured", threshold=threshold)[0]
+                for part in parts]
+        self.assertEqual(sum(mask.sum() for mask in kept), 96)
+
+    def test_schedules(self):
+        decay = sparsemark.Schedule("polynomial:0.5,0.8,0,844")
+        self.assertEqual([step for step in range(1, 1000) if decay.updates(step)],
+                         list(range(100, 801, 100)))
+        self.assertEqual((decay.sparsity(0), decay.sparsity(844)), (0.5, float(np.float32(0.8))))
+        for eager in (False, True):
+            self.assertAlmostEqual(decay.sparsity(422, eager), 0.8 - 0.3 / 8, places=6)
+        self.assertFalse(sparsemark.Schedule("constant:0.5,10,20").updates(110))
+
+    def test_what_is_refused(self):
+        w = self.w.copy()
+        w[3, 4] = np.nan
+        mask = sparsemark.prune_mask
+        for arguments, named, status, message in (
+                ((w, "unstructured", 0.5), {}, sparsemark.E_FORMAT, "element [3,4]: expected a"),
+                ((self.w, "2:4"), {}, sparsemark.E_ARG, "pattern '2:4': expected unstructured"),
+                ((self.w, "unstructured"), {}, sparsemark.E_ARG, "sparsity: expected 0 to 1, got"),
+                ((self.w, "rows", 0.5, "oi"), {}, sparsemark.E_ARG, "unknown order 'oi'"),
+                ((self.w, "rows", 0.5), {"pool": "SUM"}, sparsemark.E_ARG, "unknown pool 'SUM'"),
+                ((self.w, "rows", 0.5), {"tfmot": True}, sparsemark.E_ARG, "has no such pattern"),
+                ((self.w.astype(float), "rows", 0.5), {}, sparsemark.E_ARG, "score: expected an"),
+                ((self.w.tolist(), "rows", 0.5), {}, sparsemark.E_ARG, "score: expected an array"),
+                ((self.w[:, :1], "nm:2:4"), {}, sparsemark.E_ARG, "weights of 1 input: expected")):
+            self.refuse(status, message, mask, *arguments, **named)
+        self.refuse(sparsemark.E_ARG, "arrays[1]: expected an array of float32",
+                    sparsemark.prune_threshold, [self.w, None], 0.5)
+        self.refuse(sparsemark.E_ARG, "schedule 'constant:1': expected", sparsemark.Schedule,
+                    "constant:1")
+
+
+@needs_library
 class Headers(unittest.TestCase):
     """The binding repeats the headers' structs and numbers: the compiler says whether rightly."""
 
@@ -249,6 +316,9 @@ class Headers(unittest.TestCase):
         expected = {"SM_ABI": sparsemark.ABI, "SM_OK": 0}
         for i, name in enumerate(sparsemark.LAYOUTS):
             expected[f"SM_{name.upper()}_MAJOR"] = i
+        for prefix, names in (("ORDER", sparsemark.ORDERS), ("POOL", sparsemark.POOLS)):
+            for i, name in enumerate(names):
+                expected[f"SM_{prefix}_{name.upper().replace('-', '_')}"] = i
         for name in ("E_ARG", "E_NOMEM", "E_IO", "E_FORMAT", "E_ISA", "E_LIMIT"):
             expected[f"SM_{name}"] = getattr(sparsemark, name)
         for struct in sparsemark.STRUCTS:
@@ -259,8 +329,7 @@ class Headers(unittest.TestCase):
                 expected[f"sizeof((({struct.__name__} *)0)->{name})"] = (
                     sparsemark.ctypes.sizeof(kind))
         lines = "".join(f'    printf("%zu\\n", (size_t)({what}));\n' for what in expected)
-        includes = ("sparsemark/plan.h", "sparsemark/prune.h", "sparsemark/version.h", "stddef.h",
-                    "stdio.h")
+        includes = ("sparsemark/plan.h", "sparsemark/prune.h", "sparsemark/version.h", "stdio.h")
         text = "".join(f"#include <{name}>\n" for name in includes)
         text += f"int main(void) {{\n{lines}    return 0;\n}}\n"
         with tempfile.TemporaryDirectory() as folder:
