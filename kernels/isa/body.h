@@ -124,7 +124,8 @@ SM_INLINE const float *tile_column(vec acc[MR][NV], const unsigned rows, const f
         SM_FOR (r, MR)
             if (rows >> r & 1) w[r] = vec_bcast(value++);
         SM_FOR (j, nv) {
-            const vec xj = vec_load(x + j * VL);
+            vec xj = vec_load(x + j * VL);
+            if (rows & (rows - 1)) vec_keep(&xj);
             SM_FOR (r, MR)
                 if (rows >> r & 1) acc[r][j] = vec_fma(w[r], xj, acc[r][j]);
         }

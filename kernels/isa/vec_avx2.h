@@ -69,4 +69,9 @@ static inline vec_four vec_load_four(const float *p) {
      : (i) == 2 ? _mm256_permute_ps(four, 0xaa)                                                    \
                 : _mm256_permute_ps(four, 0xff))
 
+/* Keeps a vector that was loaded in a register: gcc would load it anew for every use. */
+static inline void vec_keep(vec *v) {
+    __asm__("" : "+x"(*v));
+}
+
 #endif

@@ -87,10 +87,28 @@ typedef __m512 vec_four;
 static inline vec_four vec_load_four(const float *p) {
     return _mm512_broadcast_f32x4(_mm_loadu_ps(p));
 }
+#ifdef SM_EMULATE
+/* SIMDe has no shuffle by a constant. */
+static inline vec vec_pick(vec_four four, size_t i) {
+    float lane[16];
+    _mm512_storeu_ps(lane, four);
+    return _mm512_set1_ps(lane[i]);
+}
+#else
 #define vec_pick(four, i)                                                                          \
     ((i) == 0   ? _mm512_permute_ps(four, 0x00)                                                    \
      : (i) == 1 ? _mm512_permute_ps(four, 0x55)                                                    \
      : (i) == 2 ? _mm512_permute_ps(four, 0xaa)                                                    \
                 : _mm512_permute_ps(four, 0xff))
+#endif
+
+/* Keeps a vector that was loaded in a register: gcc would load it anew for every use. */
+static inline void vec_keep(vec *v) {
+#ifdef SM_EMULATE
+    (void)v;
+#else
+    __asm__("" : "+v"(*v));
+#endif
+}
 
 #endif

@@ -60,4 +60,8 @@ static inline vec vec_pick(vec_four four, size_t i) {
     return four[i];
 }
 
+static inline void vec_keep(vec *v) {
+    (void)v;
+}
+
 #endif
