@@ -175,7 +175,7 @@ static sm_status read_open(const input_file *file, const char *tensor, const sm_
     matrix_steps(array, p.step);
     for (*zeros = 0; left > 0;) {
         const size_t count = left < BUFFER ? (size_t)left : BUFFER;
-        if (array->sparse) {
+        if (array->storage != SM_STORED_DENSE) {
             SM_TRY(array_sparse_read(file, tensor, array, &sparse, count, values));
         } else {
             SM_TRY(file_read(file, offset, bytes, count * size));

@@ -18,6 +18,13 @@ typedef enum sm_array_type {
 
 enum { SM_ARRAY_RANK = 4 };
 
+/* How its elements lie in the file; the sparse ways are those of store/README.md, for F32. */
+typedef enum sm_array_storage {
+    SM_STORED_DENSE,
+    SM_STORED_BITMAP, /* a bit an element, set for those that have a value */
+    SM_STORED_1_OF_4  /* two bits for each four elements: which of them has the value */
+} sm_array_storage;
+
 typedef struct sm_array {
     sm_array_type type;
     sm_weights_order order;
@@ -25,9 +32,10 @@ typedef struct sm_array {
     size_t shape[SM_ARRAY_RANK]; /* as far as rank and room go */
     int fortran;                 /* the first axis is the fastest, not the last */
     uint64_t offset;             /* of the first element in the file */
-    int sparse;                  /* F32 stored sparse: `stored` values from offset on, and from */
-    uint64_t bitmap, stored;     /* bitmap on a bit an element, lowest first, set for these */
-    file_stamp stamp;            /* of the file when its header was read */
+    sm_array_storage storage;
+    uint64_t elements, stored,
+        places;       /* stored sparse: in all; values; where bits or indices are */
+    file_stamp stamp; /* of the file when its header was read */
 } sm_array;
 
 /* "out-in", ... */
@@ -58,7 +66,7 @@ typedef struct array_sparse_walk {
     uint64_t elements, values;
 } array_sparse_walk;
 
-/* The next count elements of an array that is stored sparse; count is a multiple of 8 but for the
+/* The next count elements of an array that is stored sparse; count is a multiple of 16 but for the
  * last ones. SM_E_FORMAT where bits and values do not agree. */
 sm_status array_sparse_read(const input_file *file, const char *tensor, const sm_array *array,
                             array_sparse_walk *walk, size_t count, float *out);

@@ -29,7 +29,7 @@ void safetensors_free(safetensors *tensors) {
 }
 
 /* Names end up in tables and messages. */
-static int is_printable(const char *name) {
+int safetensors_is_name(const char *name) {
     for (const char *c = name; *c; c++)
         if (*c < ' ' || *c > '~') return 0;
     return *name != '\0';
@@ -84,10 +84,10 @@ static sm_status check_bytes(const char *name, const safetensor *t, uint64_t ele
 static sm_status read_tensor(const char *name, const char *key, const json_t *value,
                              safetensor *t) {
     *t = (safetensor){.name = key, .type = json_string_value(json_object_get(value, "dtype"))};
-    if (!is_printable(key))
+    if (!safetensors_is_name(key))
         return sm_fail(SM_E_FORMAT, "%s: expected tensor names in printable ASCII, got \"%s\"",
                        name, text_show((text_span){key, strlen(key)}).s);
-    if (!t->type || !is_printable(t->type))
+    if (!t->type || !safetensors_is_name(t->type))
         return sm_fail(SM_E_FORMAT, "%s: %s: expected a \"dtype\" such as \"F32\"", name, key);
     unsigned size = 0; /* a type that is not known has none to check */
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
@@ -190,12 +190,18 @@ static sm_status read_header(const input_file *file, safetensors *out) {
     return status;
 }
 
+sm_status safetensors_read_open(const input_file *file, safetensors *out) {
+    *out = (safetensors){0};
+    const sm_status status = read_header(file, out);
+    for (size_t i = 0; i < out->count; i++) out->items[i].array.stamp = file->stamp;
+    return status;
+}
+
 sm_status safetensors_read_header(const char *path, safetensors *out) {
     *out = (safetensors){0};
     input_file file;
     SM_TRY(file_open(path, &file));
-    const sm_status status = read_header(&file, out);
-    for (size_t i = 0; i < out->count; i++) out->items[i].array.stamp = file.stamp;
+    const sm_status status = safetensors_read_open(&file, out);
     file_close(&file);
     return status;
 }

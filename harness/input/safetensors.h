@@ -19,6 +19,9 @@ typedef struct safetensors {
 
 void safetensors_free(safetensors *tensors); /* accepts a zeroed one */
 
+/* Whether it is printable ASCII: names end up in tables and messages. */
+int safetensors_is_name(const char *name);
+
 /* Reads a header that is followed by data_size bytes of data, which start at offset data in the
  * file; name is used in messages. SM_E_FORMAT names the tensor and what contradicts the rest: every
  * byte of the data belongs to exactly one tensor, whose size follows from its type and shape. */
@@ -26,16 +29,27 @@ sm_status safetensors_parse(const char *name, const char *text, size_t size, uin
                             uint64_t data_size, safetensors *out);
 
 /* The same from a file; sets the stamps too. */
+sm_status safetensors_read_open(const input_file *file, safetensors *out);
 sm_status safetensors_read_header(const char *path, safetensors *out);
 
 /* What stands before a tensor's name in "__metadata__" when it is stored sparse, and behind it in
  * the names of its two parts; see store/README.md. */
 #define SAFETENSORS_SPARSE "sparsemark.sparse."
 #define SAFETENSORS_VALUES ".sparse_values"
-#define SAFETENSORS_BITMAP ".sparse_bitmap"
+
+/* What follows from the way in which a tensor is stored sparse. */
+typedef struct safetensors_scheme {
+    const char *text;   /* in the metadata, the shape behind it: "bitmap F32 " */
+    const char *places; /* behind the tensor's name: ".sparse_bitmap" */
+} safetensors_scheme;
+const safetensors_scheme *safetensors_scheme_of(sm_array_storage storage); /* a sparse one */
+
+/* Bytes that say where values are, and the most values there can be. */
+uint64_t safetensors_place_bytes(sm_array_storage storage, uint64_t elements);
+uint64_t safetensors_value_limit(sm_array_storage storage, uint64_t elements);
 
 /* Makes one tensor of the two parts of each that is stored sparse: its name and shape, type "F32",
- * array.sparse. Its begin and end are those of its values. SM_E_FORMAT names the tensor and what
+ * array.storage. Its begin and end are those of its values. SM_E_FORMAT names the tensor and what
  * was expected. */
 sm_status safetensors_join(const char *name, safetensors *tensors);
 

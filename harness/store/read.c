@@ -1,6 +1,7 @@
 /* Reads whole model files. Limit: one read of the file. */
 #include "input/npy.h"
 #include "input/safetensors.h"
+#include "input/text.h"
 #include "store/store.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@ static sm_status allocate(const char *path, sm_tensor *t, const char *name, uint
 static sm_status read_tensor(const input_file *file, const safetensors *all, const safetensor *s,
                              sm_tensor *t) {
     uint64_t count;
+    const int is_dense = s->array.storage == SM_STORED_DENSE;
     if (strlen(s->type) >= sizeof t->type)
         return sm_fail(SM_E_FORMAT, "%s: %s: expected a known type, got %s", file->path, s->name,
                        s->type);
@@ -43,16 +45,10 @@ static sm_status read_tensor(const input_file *file, const safetensors *all, con
     if (!array_product(t->shape, t->rank, &count) || count > SIZE_MAX / sizeof(double))
         return sm_fail(SM_E_LIMIT, "%s: %s: more elements than memory holds", file->path, s->name);
     t->count = (size_t)count;
-    SM_TRY(allocate(file->path, t, s->name,
-                    s->array.sparse ? count * sizeof(float) : s->end - s->begin));
-    if (!s->array.sparse) return file_read(file, s->array.offset, t->data, t->bytes);
+    SM_TRY(allocate(file->path, t, s->name, is_dense ? s->end - s->begin : count * sizeof(float)));
+    if (is_dense) return file_read(file, s->array.offset, t->data, t->bytes);
     array_sparse_walk walk = {0};
-    SM_TRY(array_sparse_read(file, s->name, &s->array, &walk, t->count, t->data));
-    if (walk.values < s->array.stored)
-        return sm_fail(SM_E_FORMAT, "%s: %s: expected a bit for each of %llu values, got %llu",
-                       file->path, s->name, (unsigned long long)s->array.stored,
-                       (unsigned long long)walk.values);
-    return SM_OK;
+    return array_sparse_read(file, s->name, &s->array, &walk, t->count, t->data);
 }
 
 /* What is written anew is not kept: how tensors are stored. */
@@ -61,9 +57,14 @@ static sm_status copy_metadata(const char *path, const safetensors *all, json_t 
     json_t *value;
     *out = json_object();
     int failed = !*out;
-    json_object_foreach(json_object_get(all->header, "__metadata__"), key,
-                        value) if (strncmp(key, SAFETENSORS_SPARSE, strlen(SAFETENSORS_SPARSE)) !=
-                                   0) failed |= json_object_set(*out, key, value) != 0;
+    json_object_foreach(json_object_get(all->header, "__metadata__"), key, value) {
+        if (!json_is_string(value))
+            return sm_fail(SM_E_FORMAT,
+                           "%s: expected strings in \"__metadata__\", got another \"%s\"", path,
+                           text_show((text_span){key, strlen(key)}).s);
+        if (strncmp(key, SAFETENSORS_SPARSE, strlen(SAFETENSORS_SPARSE)) != 0)
+            failed |= json_object_set(*out, key, value) != 0;
+    }
     return failed ? sm_fail(SM_E_NOMEM, "%s: no memory for its metadata", path) : SM_OK;
 }
 
@@ -79,7 +80,7 @@ static sm_status read_safetensors(const char *path, sm_model_file *out) {
     safetensors all = {0};
     input_file file;
     SM_TRY(file_open(path, &file));
-    sm_status status = safetensors_read_header(path, &all);
+    sm_status status = safetensors_read_open(&file, &all);
     if (status == SM_OK) status = safetensors_join(path, &all);
     if (status == SM_OK) status = read_tensors(&file, &all, out);
     safetensors_free(&all);
@@ -114,7 +115,9 @@ static sm_status read_npy(const char *path, const char *stem, sm_model_file *out
     snprintf(t->type, sizeof t->type, "%s", type_name(a.type));
     SM_TRY(allocate(path, t, stem, count * array_element_size(a.type)));
     SM_TRY(file_open(path, &file));
-    const sm_status status = file_read(&file, a.offset, t->data, t->bytes);
+    const int same = file.stamp.size == a.stamp.size && file.stamp.mtime_ns == a.stamp.mtime_ns;
+    const sm_status status = same ? file_read(&file, a.offset, t->data, t->bytes)
+                                  : sm_fail(SM_E_IO, "%s: changed while it was read", path);
     file_close(&file);
     return status;
 }

@@ -47,15 +47,15 @@ static sm_status zipped(const char *name, const void *a, size_t a_size, const vo
 }
 
 sm_status model_tensor_sizes(const sm_tensor *t, sm_store_sizes *out) {
+    sparse_parts parts;
     *out = (sm_store_sizes){.dense = t->bytes, .sparse = t->bytes};
     SM_TRY(zipped(t->name, t->data, t->bytes, "", 0, &out->gzip));
     out->sparse_gzip = out->gzip;
-    if (strcmp(t->type, "F32") != 0 || sparse_bytes(t) >= t->bytes) return SM_OK;
-    sparse_parts parts;
     SM_TRY(sparse_take(t, &parts));
-    out->sparse = parts.stored * sizeof(float) + parts.bitmap_bytes;
+    if (parts.storage == SM_STORED_DENSE) return SM_OK;
+    out->sparse = parts.stored * sizeof(float) + parts.place_bytes;
     const sm_status status = zipped(t->name, parts.values, parts.stored * sizeof(float),
-                                    parts.bitmap, parts.bitmap_bytes, &out->sparse_gzip);
+                                    parts.places, parts.place_bytes, &out->sparse_gzip);
     sparse_free(&parts);
     return status;
 }

@@ -1,18 +1,18 @@
-/* A tensor as a bit an element and the values whose bits are set. */
+/* A tensor as its values and what says where they belong. */
 #ifndef STORE_SPARSE_H
 #define STORE_SPARSE_H
 
 #include "store/store.h"
 
 typedef struct sparse_parts {
+    sm_array_storage storage;
     float *values;
-    unsigned char *bitmap;
-    size_t stored, bitmap_bytes;
+    unsigned char *places;
+    size_t stored, place_bytes;
 } sparse_parts;
 
-/* Bytes of an F32 tensor stored so; anything but +0.0 is a value. */
-size_t sparse_bytes(const sm_tensor *tensor);
-
+/* Takes an F32 tensor apart in the way that needs fewest bytes; SM_STORED_DENSE and no parts where
+ * that is the tensor itself, or one of another type. */
 sm_status sparse_take(const sm_tensor *tensor, sparse_parts *out);
 void sparse_free(sparse_parts *parts); /* accepts zeroed ones */
 

@@ -1,4 +1,4 @@
-/* Writes model files as .safetensors, whole or not at all. The bits of tensors that are stored
+/* Writes model files as .safetensors, whole or not at all. The places of values stored
  * sparse come last, so that numbers of several bytes stay aligned. Limit: one write of the file. */
 #include "input/safetensors.h"
 #include "store/sparse.h"
@@ -48,8 +48,9 @@ static sm_status part_name(const writer *w, const sm_tensor *t, const char *endi
 }
 
 /* How the tensor is stored, for the file's metadata. */
-static sm_status note_scheme(writer *w, const sm_tensor *t) {
-    char key[NAME], scheme[32 + SM_TENSOR_RANK * 24] = "bitmap F32 ";
+static sm_status note_scheme(writer *w, const sm_tensor *t, sm_array_storage storage) {
+    char key[NAME], scheme[32 + SM_TENSOR_RANK * 24];
+    snprintf(scheme, sizeof scheme, "%s", safetensors_scheme_of(storage)->text);
     if (snprintf(key, sizeof key, "%s%s", SAFETENSORS_SPARSE, t->name) >= NAME)
         return sm_fail(SM_E_LIMIT, "%s: %s: expected a shorter name", w->path, t->name);
     for (size_t i = 0; i < t->rank; i++) {
@@ -63,18 +64,19 @@ static sm_status describe_tensor(writer *w, size_t i) {
     const sm_tensor *t = &w->file->items[i];
     const sparse_parts *p = &w->parts[i];
     char name[NAME];
-    if (!p->bitmap) return describe(w, t->name, t->type, t->shape, t->rank, t->bytes);
+    if (p->storage == SM_STORED_DENSE)
+        return describe(w, t->name, t->type, t->shape, t->rank, t->bytes);
     SM_TRY(part_name(w, t, SAFETENSORS_VALUES, name));
-    SM_TRY(note_scheme(w, t));
+    SM_TRY(note_scheme(w, t, p->storage));
     return describe(w, name, "F32", &p->stored, 1, p->stored * sizeof(float));
 }
 
-static sm_status describe_bitmap(writer *w, size_t i) {
+static sm_status describe_places(writer *w, size_t i) {
     char name[NAME];
     const sparse_parts *p = &w->parts[i];
-    if (!p->bitmap) return SM_OK;
-    SM_TRY(part_name(w, &w->file->items[i], SAFETENSORS_BITMAP, name));
-    return describe(w, name, "U8", &p->bitmap_bytes, 1, p->bitmap_bytes);
+    if (p->storage == SM_STORED_DENSE) return SM_OK;
+    SM_TRY(part_name(w, &w->file->items[i], safetensors_scheme_of(p->storage)->places, name));
+    return describe(w, name, "U8", &p->place_bytes, 1, p->place_bytes);
 }
 
 static sm_status describe_all(writer *w) {
@@ -82,7 +84,7 @@ static sm_status describe_all(writer *w) {
     w->metadata = w->file->metadata ? json_deep_copy(w->file->metadata) : json_object();
     if (!w->header || !w->metadata) return no_memory(w);
     for (size_t i = 0; i < w->file->count; i++) SM_TRY(describe_tensor(w, i));
-    for (size_t i = 0; i < w->file->count; i++) SM_TRY(describe_bitmap(w, i));
+    for (size_t i = 0; i < w->file->count; i++) SM_TRY(describe_places(w, i));
     if (json_object_size(w->metadata) > 0 &&
         json_object_set(w->header, "__metadata__", w->metadata) != 0)
         return no_memory(w);
@@ -106,12 +108,12 @@ static int put_data(const writer *w, FILE *stream) {
     for (size_t i = 0; i < w->file->count; i++) {
         const sm_tensor *t = &w->file->items[i];
         const sparse_parts *p = &w->parts[i];
-        if (p->bitmap ? put(stream, p->values, p->stored * sizeof *p->values)
-                      : put(stream, t->data, t->bytes))
+        if (p->storage != SM_STORED_DENSE ? put(stream, p->values, p->stored * sizeof *p->values)
+                                          : put(stream, t->data, t->bytes))
             return -1;
     }
     for (size_t i = 0; i < w->file->count; i++)
-        if (put(stream, w->parts[i].bitmap, w->parts[i].bitmap_bytes) != 0) return -1;
+        if (put(stream, w->parts[i].places, w->parts[i].place_bytes) != 0) return -1;
     return 0;
 }
 
@@ -130,11 +132,8 @@ static sm_status write_file(const writer *w) {
 }
 
 static sm_status take_sparse(writer *w) {
-    for (size_t i = 0; i < w->file->count; i++) {
-        const sm_tensor *t = &w->file->items[i];
-        if (strcmp(t->type, "F32") == 0 && sparse_bytes(t) < t->bytes)
-            SM_TRY(sparse_take(t, &w->parts[i]));
-    }
+    for (size_t i = 0; i < w->file->count; i++)
+        SM_TRY(sparse_take(&w->file->items[i], &w->parts[i]));
     return SM_OK;
 }
 
