@@ -14,14 +14,14 @@
 
 #include <cmocka.h>
 
-static uint32_t bits_of(float v) {
+static inline uint32_t bits_of(float v) {
     uint32_t bits;
     memcpy(&bits, &v, sizeof bits);
     return bits;
 }
 
 /* A whole file and a NUL; released with free(). */
-static char *read_file(const char *path, size_t *size) {
+static inline char *read_file(const char *path, size_t *size) {
     FILE *file = fopen(path, "rb");
     if (!file) fail_msg("%s: cannot be opened", path);
     assert_int_equal(fseek(file, 0, SEEK_END), 0);
@@ -36,7 +36,7 @@ static char *read_file(const char *path, size_t *size) {
 }
 
 /* Python writes NaN where JSON has no number; no test looks there. */
-static json_t *read_json(const char *folder, const char *name) {
+static inline json_t *read_json(const char *folder, const char *name) {
     char path[512];
     json_error_t error;
     snprintf(path, sizeof path, "%s/%s", folder, name);
@@ -49,20 +49,21 @@ static json_t *read_json(const char *folder, const char *name) {
     return root;
 }
 
-static const char *text_of(const json_t *object, const char *key) {
+static inline const char *text_of(const json_t *object, const char *key) {
     const char *text = json_string_value(json_object_get(object, key));
     if (!text) fail_msg("no text \"%s\"", key);
     return text;
 }
 
-static double number_of(const json_t *object, const char *key) {
+static inline double number_of(const json_t *object, const char *key) {
     const json_t *value = json_object_get(object, key);
     if (!json_is_number(value)) fail_msg("no number \"%s\"", key);
     return json_number_value(value);
 }
 
 /* The elements of a .npy file in C order, of the type that descr names; released with free(). */
-static void *read_npy(const char *folder, const char *name, const char *descr, size_t *count) {
+static inline void *read_npy(const char *folder, const char *name, const char *descr,
+                             size_t *count) {
     char path[512], expected[40];
     size_t size;
     snprintf(path, sizeof path, "%s/%s", folder, name);
@@ -79,7 +80,7 @@ static void *read_npy(const char *folder, const char *name, const char *descr, s
 }
 
 /* DATA/tfmot where SPARSEMARK_DATA is set. */
-static const char *full_folder(void) {
+static inline const char *full_folder(void) {
     static char path[512];
     const char *data = getenv("SPARSEMARK_DATA");
     if (!data) {
