@@ -28,6 +28,12 @@ class Files(PruneTest):
         for name, array in unpack(first)[0].items():
             np.testing.assert_array_equal(found[name], array, name)
 
+        for order in "out-in", "oihw", "in-out,oihw":
+            self.refuse(run("prune", "--input", first, "--pattern", "nm:2:4", "--weights-order",
+                            order), "--weights-order " + order, first, "in-out,hwio")
+        for order in "in-out", "hwio", "in-out,hwio":
+            self.prune("--pattern", "nm:2:4", model=first, order=("--weights-order", order))
+
     def test_metadata_stays(self):
         model = self.put("m.safetensors", pack(self.tensors, {"model": "dense"}))
         self.prune("--sparsity", "0.5", model=model)

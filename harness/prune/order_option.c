@@ -6,8 +6,9 @@
 
 static const char KEY[] = "sparsemark.weights_order";
 
+/* Sets what the words say and leaves the rest. */
 static sm_status parse(const char *text, sm_prune_job *job) {
-    sm_run_options o = {0};
+    sm_run_options o = {.sources.options = {.in_out = job->in_out, .hwio = job->hwio}};
     SM_TRY(sm_axis_weights_order(&o, text));
     job->in_out = o.sources.options.in_out;
     job->hwio = o.sources.options.hwio;
@@ -15,13 +16,17 @@ static sm_status parse(const char *text, sm_prune_job *job) {
 }
 
 sm_status sm_prune_order(sm_prune_job *job) {
-    const char *given = job->request->weights_order;
+    const char *given = job->request->weights_order, *path = job->request->input;
     const char *kept = json_string_value(json_object_get(job->model.metadata, KEY));
-    if (given) return parse(given, job);
-    if (!kept || parse(kept, job) == SM_OK) return SM_OK;
-    return sm_fail(SM_E_FORMAT,
-                   "%s: metadata %s is '%.80s': expected orders as --weights-order takes them",
-                   job->request->input, KEY, kept);
+    if (kept && parse(kept, job) != SM_OK)
+        return sm_fail(SM_E_FORMAT,
+                       "%s: metadata %s is '%.80s': expected orders as --weights-order takes them",
+                       path, KEY, kept);
+    const int in_out = job->in_out, hwio = job->hwio;
+    if (given) SM_TRY(parse(given, job));
+    if (!kept || (in_out == job->in_out && hwio == job->hwio)) return SM_OK;
+    return sm_fail(SM_E_ARG, "--weights-order %s: %s says of itself that it is %s", given, path,
+                   kept);
 }
 
 sm_order_text sm_prune_order_text(const sm_prune_job *job) {
