@@ -1,6 +1,6 @@
-/* Threads of a plan or of several. Callers take turns. A thread that is out of work spins for some tens of
- * microseconds, the pause between two layers of a network, and then sleeps: waking a sleeper costs
- * as much as a small layer. */
+/* Threads of a plan or of several. Callers take turns. A thread that is out of work spins for some
+ * tens of microseconds, the pause between two layers of a network, and then sleeps: waking a
+ * sleeper costs as much as a small layer. */
 #include "packed.h"
 #include <pthread.h>
 #include <sched.h>
