@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+"""The table and the picture of what pruning gave: accuracy, sparsity, sizes, speed.
+
+Reads of every recipe's folder log.jsonl, sizes.json (sparsemark prune --json) and speed.jsonl
+(sparsemark model --json); runs nothing. What is missing is "-", with the reason below the table.
+"""
+
+import argparse
+import json
+import math
+import os
+import sys
+
+from common import LAYERS, MnistError, read_recipes, write_whole
+from journal import read_log
+from picture import chart
+from report_data import ReportError
+
+BATCH = 128
+
+
+class Row:
+    """What is known of one recipe; reasons say why something is not."""
+
+    def __init__(self, out, recipe):
+        self.recipe, self.name = recipe, recipe["name"]
+        self.folder, self.reasons = os.path.join(out, self.name), []
+        log = read_log(os.path.join(self.folder, "log.jsonl"))
+        self.run = log[0] if log else {}
+        self.seconds = sum(e["seconds"] for e in log if e["type"] == "epoch")
+        self.tests = {e["when"]: e for e in log if e["type"] == "test"}
+        self.masks = {e["layer"]: e for e in log if e["type"] == "prune"}
+        if not log or log[-1]["type"] != "end":
+            self.reasons.append("not trained to its end")
+            self.tests.pop("end", None)
+        self.sizes = self.result("sizes.json", "sizes")
+        self.speed = self.result("speed.jsonl", "speed")
+
+    def result(self, name, what):
+        """The JSON of one of sparsemark's commands, or None and a reason."""
+        path = os.path.join(self.folder, name)
+        try:
+            with open(path, encoding="utf-8") as file:
+                return json.load(file)
+        except FileNotFoundError:
+            self.reasons.append(f"no {what}: {self.error(path) or 'not measured'}")
+        except ValueError as error:
+            raise MnistError(f"{path}: {error}: expected one JSON object") from None
+        return None
+
+    @staticmethod
+    def error(path):
+        """What the command said on its last line, which run.sh keeps."""
+        try:
+            with open(f"{path}.error", encoding="utf-8", errors="replace") as file:
+                return (file.read().splitlines() or [""])[-1]
+        except FileNotFoundError:
+            return ""
+
+    def accuracy(self, when):
+        return self.tests[when]["accuracy"] if when in self.tests else None
+
+    def tensors(self):
+        """name -> what sizes.json says of the weights of a layer."""
+        rows = self.sizes["tensors"] if self.sizes else []
+        return {row["name"]: row for row in rows if row["name"].split(".")[0] in LAYERS
+                and row["name"].endswith(".weight")}
+
+    def sparsity(self):
+        """Of all weights of the layers, as counted in the model."""
+        found = self.tensors().values()
+        weights = sum(math.prod(row["shape"]) for row in found)
+        return sum(row["zeros"] for row in found) / weights if weights else None
+
+    def bytes(self, kind):
+        return self.sizes["total"]["bytes"][kind] if self.sizes else None
+
+    def time(self, name):
+        """Median of a batch in ns."""
+        found = self.speed.get(name) if self.speed else None
+        return found["median"] if found else None
+
+
+def speedup(row, dense):
+    """(median, low, high, remark) over the dense network of the recipe's own shape; of a smaller
+    network over the one it was made from, from two runs and so without an interval."""
+    if row.speed is None:
+        return None
+    if "prune" in row.recipe:
+        before, now = dense.time("dense_time_ns") if dense else None, row.time("time_ns")
+        return (before / now, None, None, "†") if before and now else None
+    ratio = row.speed["speedup_dense"]
+    return ratio and (ratio["median"], ratio["low"], ratio["high"], "!" if ratio["noisy"] else "")
+
+
+def percent(value, digits=2):
+    return "-" if value is None else f"{100 * value:.{digits}f}"
+
+
+def megabytes(value):
+    return "-" if value is None else f"{value / 1e6:.2f}"
+
+
+def ratio_text(found):
+    if not found:
+        return "-"
+    median, low, high, remark = found
+    return f"{median:.2f}{remark}" + (f" ({low:.2f}–{high:.2f})" if low else "")
+
+
+def pytorch(row):
+    found = row.speed.get("speedup_pytorch") if row.speed else None
+    return found and (found["median"], found["low"], found["high"], "!" if found["noisy"] else "")
+
+
+COLUMNS = ("recipe", "what", "before %", "pruned %", "after %", "zeros %", "dense MB", "gzip MB",
+           "sparse MB", "sparse + gzip MB", "ms a batch", "speedup", "over PyTorch", "training s")
+
+
+def cells(row, dense):
+    start = row.accuracy("start")
+    time = row.time("time_ns")
+    return (row.name, row.recipe["about"], percent(start), percent(row.accuracy("pruned")),
+            percent(row.accuracy("end")), percent(row.sparsity(), 1),
+            *(megabytes(row.bytes(kind)) for kind in ("dense", "gzip", "sparse", "sparse_gzip")),
+            "-" if time is None else f"{time / 1e6:.3f}", ratio_text(speedup(row, dense)),
+            ratio_text(pytorch(row)), f"{row.seconds:.0f}" if row.run else "-")
+
+
+def conditions(rows):
+    """Sentences below the table."""
+    run = next((row.run for row in rows if row.run), None)
+    if run is None:
+        return ["Nothing was trained."]
+    o = run["options"]
+    tests = [row.tests["end"] for row in rows if "end" in row.tests]
+    said = [f"{run['train_images']} training images, {o['images'] - run['train_images']} held for "
+            f"validation, batch {o['batch']}, seed {o['seed']}, {o['threads']} threads, PyTorch "
+            f"{o['torch']}. Accuracy on the test images: of the model a recipe starts from, right "
+            "after it was first pruned at the start, at the end."]
+    if tests:
+        p, n = max(t["accuracy"] for t in tests), tests[0]["images"]
+        said.append(f"One seed; {n} images leave an accuracy of {percent(p)} % uncertain by "
+                    f"{percent(1.96 * math.sqrt(p * (1 - p) / n))} points either way (95 %): "
+                    "recipes that are closer than that were not told apart.")
+    if any(row.speed for row in rows):
+        said.append(f"Speed: sparsemark model, batch {BATCH}, one thread, against the same network "
+                    "with the best dense kernels, 95 % interval. †: over the network before "
+                    "channels were removed, from two runs, hence no interval. !: noisy.")
+    return said
+
+
+def markdown(rows):
+    dense = next((row for row in rows if row.name == "dense"), None)
+    lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * 2 + "---:|" * (len(COLUMNS) - 2)]
+    lines += ["| " + " | ".join(cells(row, dense)) + " |" for row in rows]
+    lines += ["", *conditions(rows), ""]
+    why = {}
+    for row in rows:
+        for reason in row.reasons:
+            why.setdefault(reason, []).append(row.name)
+    lines += [f"- {', '.join(names)}: {reason}" for reason, names in why.items()]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def points(rows):
+    """What the picture shows: recipes of which accuracy and sizes are known, speed if it is."""
+    dense = next((row for row in rows if row.name == "dense"), None)
+    for row in rows:
+        if row.accuracy("end") is not None and row.sizes:
+            ratio = speedup(row, dense)
+            yield {"recipe": row.name, "accuracy": row.accuracy("end"),
+                   "megabytes": min(row.bytes("sparse_gzip"), row.bytes("gzip")) / 1e6,
+                   "speedup": ratio[0] if ratio else None, "low": ratio and ratio[1],
+                   "high": ratio and ratio[2]}
+
+
+def draw(rows, out):
+    spec = chart(list(points(rows)))
+    if spec is None:
+        print("table: no picture: it needs the sizes of two recipes", file=sys.stderr)
+        return
+    try:
+        import vl_convert
+    except ImportError:
+        raise MnistError("the module vl_convert is missing: pip install -r "
+                         "scripts/requirements.txt") from None
+    from report import render
+    render(vl_convert, [("accuracy", "", spec)], out)
+
+
+def save_text(path, text):
+    def save(name):
+        with open(name, "w", encoding="utf-8") as file:
+            file.write(text)
+    write_whole(path, save)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="table", description=__doc__.splitlines()[0])
+    parser.add_argument("out", help="the folder that train.py filled; gets table.md, accuracy.svg "
+                        "and accuracy.png")
+    args = parser.parse_args()
+    if not os.path.isdir(args.out):
+        raise MnistError(f"{args.out}: expected the folder that train.py filled")
+    rows = [Row(args.out, recipe) for recipe in read_recipes().values()]
+    text = markdown(rows)
+    save_text(os.path.join(args.out, "table.md"), text)
+    draw(rows, args.out)
+    print(text, end="")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (MnistError, ReportError) as error:
+        print(f"table: {error}", file=sys.stderr)
+        sys.exit(2)
