@@ -171,7 +171,8 @@ static sm_status add_sources(sm_run_options *o, const named_source *named, size_
         SM_TRY(named[i].option == OPT_INPUT ? sm_source_add_path(&o->sources, named[i].value)
                                             : sm_source_add_layers(&o->sources, named[i].value));
     }
-    if (inputs == 0 && (how->tensors || how->in_out || how->hwio || how->reprune))
+    if (inputs == 0 &&
+        (how->tensors || how->orders.said_of_2 || how->orders.said_of_4 || how->reprune))
         return sm_fail(SM_E_ARG, "--tensors, --weights-order and --reprune say how files are read: "
                                  "expected --input beside them");
     return SM_OK;

@@ -87,8 +87,7 @@ static void orders_are_asked_for(void **state) {
     (void)state;
     const char *path = write_safetensors("net.safetensors", header, data, sizeof data);
     sm_source_list list = new_list();
-    list.options.in_out = 1;
-    list.options.hwio = 1;
+    list.options.orders = (sm_orders){1, 1, 1, 1};
     assert_int_equal(sm_source_add_path(&list, path), SM_OK);
     assert_int_equal(list.count, 3);
     assert_source(&list.items[0], "w", "real-weights:magnitude:net", 3, 2, 0);
@@ -173,7 +172,7 @@ static void matrix_market_files(void **state) {
     write_text("pattern.mtx",
                "%%MatrixMarket matrix coordinate pattern general\n2 3 2\n1 3\n2 1\n");
     write_text("sym.mtx", "%%MatrixMarket matrix coordinate real symmetric\n2 2 1\n2 1 7\n");
-    list.options.in_out = 1;
+    list.options.orders.in_out = 1;
     assert_int_equal(sm_source_add_path(&list, folder), SM_OK);
     assert_int_equal(list.count, 5);
     assert_source(&list.items[0], "array", "real-weights:magnitude:array", 2, 2, 0);

@@ -21,6 +21,7 @@ typedef struct place {
     const char *path, *below; /* below: the path below the folder that was asked for */
     char *stem;               /* the file's name without its extension; owned */
     int alone;                /* no folder: the file itself was asked for */
+    sm_orders orders;         /* of its weights */
 } place;
 
 /* Why an array is no weight matrix. */
@@ -55,13 +56,12 @@ static int is_named(const place *p, const char *name) {
 
 /* Sets the order in which the array is read, too. */
 static int reason_against(const place *p, sm_array *array) {
-    const sm_input_options *o = &p->list->options;
     if (array->rank != 2 && array->rank != 4) return LEFT_RANK;
     if (array->type == SM_ARRAY_OTHER) return LEFT_TYPE;
     if (array->rank == 2)
-        array->order = o->in_out ? SM_ORDER_IN_OUT : SM_ORDER_OUT_IN;
+        array->order = p->orders.in_out ? SM_ORDER_IN_OUT : SM_ORDER_OUT_IN;
     else
-        array->order = o->hwio ? SM_ORDER_HWIO : SM_ORDER_OIHW;
+        array->order = p->orders.hwio ? SM_ORDER_HWIO : SM_ORDER_OIHW;
     size_t m, k;
     array_matrix(array, &m, &k);
     return m < 2 || k < 2 ? LEFT_SMALL : REASONS;
@@ -139,7 +139,7 @@ static sm_status add_mtx(const place *p) {
     mtx_header h;
     SM_TRY(mtx_read_header(p->path, &h));
     if (!is_named(p, p->stem)) return SM_OK;
-    const int in_out = p->list->options.in_out;
+    const int in_out = p->orders.in_out;
     sm_source s = {.kind = SM_SOURCE_MTX, .valueless = h.pattern};
     s.array.order = in_out ? SM_ORDER_IN_OUT : SM_ORDER_OUT_IN;
     s.m = in_out ? h.cols : h.rows;
@@ -196,7 +196,6 @@ static void describe_left_out(const left_out *left, char *text, size_t size) {
 
 static sm_status add_tensors(const place *p, const safetensors *tensors) {
     const size_t before = p->list->count;
-    const sm_input_options *o = &p->list->options;
     left_out left = {0};
     for (size_t i = 0; i < tensors->count; i++) {
         safetensor *t = &tensors->items[i];
@@ -218,8 +217,8 @@ static sm_status add_tensors(const place *p, const safetensors *tensors) {
         snprintf(text, sizeof text, "%s: expected weight matrices, got none", p->path);
     else
         snprintf(text, sizeof text, "%s: %zu weight matrices, 2-D read as %s, 4-D as %s%s", p->path,
-                 added, array_order_name(o->in_out ? SM_ORDER_IN_OUT : SM_ORDER_OUT_IN),
-                 array_order_name(o->hwio ? SM_ORDER_HWIO : SM_ORDER_OIHW), own);
+                 added, array_order_name(p->orders.in_out ? SM_ORDER_IN_OUT : SM_ORDER_OUT_IN),
+                 array_order_name(p->orders.hwio ? SM_ORDER_HWIO : SM_ORDER_OIHW), own);
     describe_left_out(&left, text, sizeof text);
     if (added == 0 && p->alone) return sm_fail(SM_E_FORMAT, "%s", text);
     note(p, text);
@@ -228,9 +227,12 @@ static sm_status add_tensors(const place *p, const safetensors *tensors) {
 
 static sm_status add_safetensors(const place *p) {
     safetensors tensors;
+    place told = *p;
     SM_TRY(safetensors_read_header(p->path, &tensors));
     sm_status status = safetensors_join(p->path, &tensors);
-    if (status == SM_OK) status = add_tensors(p, &tensors);
+    if (status == SM_OK)
+        status = orders_follow(p->path, safetensors_note(&tensors, SM_ORDERS_KEY), &told.orders);
+    if (status == SM_OK) status = add_tensors(&told, &tensors);
     safetensors_free(&tensors);
     return status;
 }
@@ -259,7 +261,7 @@ static const char *last_part(const char *path) {
 static sm_status add_file(sm_source_list *list, const struct kind *kind, const char *path,
                           const char *below, int alone) {
     const char *file = last_part(path);
-    place p = {.list = list, .path = path, .below = below, .alone = alone};
+    place p = {list, path, below, NULL, alone, list->options.orders};
     p.stem = strndup(file, (size_t)stem_size(file));
     const sm_status status = p.stem ? kind->add(&p) : no_memory(&p);
     free(p.stem);

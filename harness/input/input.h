@@ -3,6 +3,7 @@
 #define INPUT_H
 
 #include "input/array.h"
+#include "input/orders.h"
 #include <sparsemark/matrix.h>
 #include <sparsemark/prune.h>
 #include <stddef.h>
@@ -48,7 +49,7 @@ typedef struct sm_source {
 /* How files are read. */
 typedef struct sm_input_options {
     const char *tensors; /* comma-separated globs of the matrices wanted; NULL: all */
-    int in_out, hwio;    /* rank 2 is in x out, rank 4 HWIO, instead of out x in and OIHW */
+    sm_orders orders;    /* as --weights-order says; what it leaves open a file may say */
     int reprune;         /* weights that are sparse already count as dense: they are pruned again */
     void (*note)(const char *text); /* gets what was left out and why; NULL: nobody listens */
 } sm_input_options;

@@ -195,9 +195,6 @@ static sm_status join_all(const joiner *j, size_t count) {
     json_t *value;
     json_object_foreach((json_t *)metadata(j->all), key, value) {
         if (strncmp(key, SAFETENSORS_SPARSE, prefix) != 0) continue;
-        if (!json_is_string(value))
-            return sm_fail(SM_E_FORMAT, "%s: %s: expected a string in \"__metadata__\"", j->path,
-                           text_show((text_span){key, strlen(key)}).s);
         SM_TRY(join(j, count, key + prefix, json_string_value(value)));
     }
     return check_left(j, count);

@@ -125,6 +125,17 @@ static sm_status check_cover(const char *name, const safetensors *tensors, uint6
     return SM_OK;
 }
 
+static sm_status check_metadata(const char *name, json_t *metadata) {
+    const char *key;
+    json_t *value;
+    json_object_foreach(metadata, key, value) {
+        if (json_is_string(value)) continue;
+        return sm_fail(SM_E_FORMAT, "%s: \"__metadata__\": expected a string for \"%s\"", name,
+                       text_show((text_span){key, strlen(key)}).s);
+    }
+    return SM_OK;
+}
+
 static sm_status read_tensors(const char *name, uint64_t data, safetensors *out) {
     const char *key;
     json_t *value;
@@ -132,7 +143,10 @@ static sm_status read_tensors(const char *name, uint64_t data, safetensors *out)
         if (!json_is_object(value))
             return sm_fail(SM_E_FORMAT, "%s: \"%s\": expected an object", name,
                            text_show((text_span){key, strlen(key)}).s);
-        if (strcmp(key, "__metadata__") == 0) continue;
+        if (strcmp(key, "__metadata__") == 0) {
+            SM_TRY(check_metadata(name, value));
+            continue;
+        }
         safetensor *t = &out->items[out->count];
         SM_TRY(read_tensor(name, key, value, t));
         if (__builtin_add_overflow(data, t->begin, &t->array.offset))

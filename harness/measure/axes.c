@@ -265,22 +265,7 @@ sm_status sm_axis_tensors(sm_run_options *o, const char *text) {
 }
 
 sm_status sm_axis_weights_order(sm_run_options *o, const char *text) {
-    char word[WORD];
-    int given[2] = {0, 0}; /* of rank 2, of rank 4 */
-    while (text) {
-        text = next_word(text, word);
-        const int in_out = strcmp(word, "in-out") == 0, hwio = strcmp(word, "hwio") == 0;
-        const int rank_4 = hwio || strcmp(word, "oihw") == 0;
-        if (given[rank_4]++ || (!rank_4 && !in_out && strcmp(word, "out-in") != 0))
-            return sm_fail(
-                SM_E_ARG, "--weights-order '%s': expected out-in or in-out once, oihw or hwio once",
-                word);
-        if (rank_4)
-            o->sources.options.hwio = hwio;
-        else
-            o->sources.options.in_out = in_out;
-    }
-    return SM_OK;
+    return orders_parse(text, &o->sources.options.orders);
 }
 
 sm_status sm_axes_isa_default(sm_run_options *o) {

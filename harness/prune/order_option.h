@@ -5,8 +5,8 @@
 
 #include "prune/job.h"
 
-/* Sets in_out and hwio. SM_E_ARG or SM_E_FORMAT where the words are no orders, or
- * where option and file contradict each other. */
+/* Sets in_out and hwio. SM_E_ARG or SM_E_FORMAT where the words are no orders,
+ * SM_E_ARG where the option contradicts the file. */
 sm_status sm_prune_order(sm_prune_job *job);
 
 /* "in-out,hwio", ... */

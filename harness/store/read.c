@@ -1,7 +1,6 @@
 /* Reads whole model files. Limit: one read of the file. */
 #include "input/npy.h"
 #include "input/safetensors.h"
-#include "input/text.h"
 #include "store/store.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,10 +57,6 @@ static sm_status copy_metadata(const char *path, const safetensors *all, json_t 
     *out = json_object();
     int failed = !*out;
     json_object_foreach(json_object_get(all->header, "__metadata__"), key, value) {
-        if (!json_is_string(value))
-            return sm_fail(SM_E_FORMAT,
-                           "%s: expected strings in \"__metadata__\", got another \"%s\"", path,
-                           text_show((text_span){key, strlen(key)}).s);
         if (strncmp(key, SAFETENSORS_SPARSE, strlen(SAFETENSORS_SPARSE)) != 0)
             failed |= json_object_set(*out, key, value) != 0;
     }
