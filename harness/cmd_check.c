@@ -60,22 +60,30 @@ static int run_checks(sm_run_options *o, uint64_t repeat) {
     return finish_stdout(wrong ? EXIT_CODE_WRONG : EXIT_CODE_OK);
 }
 
-static sm_status set_option(sm_run_options *o, int option, char *value, uint64_t *repeat) {
-    switch (option) {
-    case 'i':
-        return sm_axis_isa(o, value);
-    case 'k':
-        return sm_axis_kernels(o, value);
-    case 's':
-        return sm_axis_seed(o, value);
-    default:
-        break;
-    }
+static sm_status set_repeat(const char *value, uint64_t *repeat) {
     char *end;
     errno = 0;
     *repeat = strtoull(value, &end, 10);
     if (end == value || *end || errno || *repeat == 0 || *repeat > 1000000)
         return sm_fail(SM_E_ARG, "--repeat '%s': expected a whole number from 1 to 1000000", value);
+    return SM_OK;
+}
+
+static sm_status set_option(sm_run_options *o, int option, char *value, uint64_t *repeat) {
+    switch (option) {
+    case 'i':
+        return sm_axis_isa(o, value);
+    case 'k':
+        SM_TRY(sm_axis_kernels(o, value));
+        if (o->plan || o->sweep)
+            return sm_fail(SM_E_ARG, "--kernels: plan and sweep choose by timing: check expected "
+                                     "all, or names from 'list kernels'");
+        break;
+    case 's':
+        return sm_axis_seed(o, value);
+    default:
+        return set_repeat(value, repeat);
+    }
     return SM_OK;
 }
 

@@ -6,14 +6,9 @@
 #include "records/record.h"
 #include "roof/report.h"
 #include "roof/roof.h"
-#include <errno.h>
-#include <fcntl.h>
+#include "whole_file.h"
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static const char usage[] =
     "usage: sparsemark roof [OPTION...]\n"
@@ -24,69 +19,14 @@ static const char usage[] =
     "  --json              as JSON instead of tables\n"
     "  --out FILE          write the JSON to FILE as well, replacing a file of that name";
 
+enum { DUMP_FLAGS = JSON_INDENT(2) | JSON_REAL_PRECISION(6) };
+
 typedef struct roof_options {
     sm_run_options axes; /* only its threads */
     double seconds;
     int json;
     const char *out;
 } roof_options;
-
-/* A folder, device or link is not replaced: the name is probably a mistake. */
-static sm_status check_target(const char *path) {
-    struct stat info;
-    const char *slash = strrchr(path, '/');
-    if ((slash ? slash[1] : path[0]) == '\0')
-        return sm_fail(SM_E_ARG, "--out '%s': expected the name of a file", path);
-    if (lstat(path, &info) != 0) return SM_OK;
-    if (!S_ISREG(info.st_mode))
-        return sm_fail(SM_E_IO, "%s: exists and is not a regular file", path);
-    if (access(path, W_OK) != 0)
-        return sm_fail(SM_E_IO, "%s: cannot be replaced: %s", path, strerror(errno));
-    return SM_OK;
-}
-
-/* A new file beside path, so that it can take path's place at once. *name is the caller's. */
-static sm_status open_beside(const char *path, char **name, int *fd) {
-    if (asprintf(name, "%s.%ld.tmp", path, (long)getpid()) < 0) {
-        *name = NULL;
-        return sm_fail(SM_E_NOMEM, "%s: no memory for its name", path);
-    }
-    *fd = open(*name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (*fd >= 0) return SM_OK;
-    const sm_status status =
-        sm_fail(SM_E_IO, "%s: cannot open for writing: %s", *name, strerror(errno));
-    free(*name);
-    return status;
-}
-
-/* Before the time is spent on measuring. */
-static sm_status try_out(const char *path) {
-    char *name;
-    int fd;
-    SM_TRY(check_target(path));
-    SM_TRY(open_beside(path, &name, &fd));
-    (void)close(fd);
-    (void)unlink(name);
-    free(name);
-    return SM_OK;
-}
-
-static sm_status write_out(const char *path, const json_t *document) {
-    char *name;
-    int fd;
-    SM_TRY(open_beside(path, &name, &fd));
-    errno = 0;
-    int failed = json_dumpfd(document, fd, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) != 0 ||
-                 write(fd, "\n", 1) != 1 || fsync(fd) != 0;
-    failed = close(fd) != 0 || failed;
-    sm_status status = SM_OK;
-    if (failed || rename(name, path) != 0) {
-        status = sm_fail(SM_E_IO, "%s: cannot write: %s", path, strerror(errno ? errno : EIO));
-        (void)unlink(name);
-    }
-    free(name);
-    return status;
-}
 
 static void take_warning(void *warnings, const char *text) {
     (void)fprintf(stderr, "sparsemark: note: %s\n", text);
@@ -125,7 +65,7 @@ static json_t *measure(const roof_options *o) {
 
 static int print(const json_t *document, int json) {
     if (json) {
-        (void)json_dumpf(document, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+        (void)json_dumpf(document, stdout, DUMP_FLAGS);
         (void)putchar('\n');
         return finish_stdout(EXIT_CODE_OK);
     }
@@ -141,12 +81,13 @@ static int run(roof_options *o) {
     sm_status status = default_threads(&o->axes);
     if (status == SM_OK && o->axes.threads_count > SM_ROOF_PRINT_THREADS)
         status = sm_fail(SM_E_ARG, "--threads: expected at most %d values", SM_ROOF_PRINT_THREADS);
-    if (status == SM_OK && o->out) status = try_out(o->out);
+    if (status == SM_OK && o->out) status = whole_file_check(o->out, WHOLE_FILE_REPLACE);
     if (status != SM_OK) return complain_status(status);
     json_t *document = measure(o);
     if (!document) return complain(EXIT_CODE_USAGE, "%s", sm_message());
     int code = print(document, o->json);
-    if (o->out && (status = write_out(o->out, document)) != SM_OK) code = complain_status(status);
+    if (o->out) status = whole_file_json(o->out, WHOLE_FILE_REPLACE, document, DUMP_FLAGS);
+    if (status != SM_OK) code = complain_status(status);
     json_decref(document);
     return code;
 }

@@ -19,12 +19,11 @@ typedef struct candidate {
     const sm_kernel *kernel;
     size_t kt, mc;
     size_t padded; /* columns computed, padding included */
-    size_t strips; /* strips of a full call */
     double fill;   /* values stored per nonzero; 1 for dense */
     size_t work;   /* padded columns times tenths of fill: what is computed per weight */
     int dense, hopeless;
     sm_packed packed;
-    double best_s; /* shortest run, for all strips of a full call; 0 before the first */
+    double best_s; /* shortest run, for all columns of a full call; 0 before the first */
     int out;       /* fell behind */
 } candidate;
 
@@ -54,6 +53,11 @@ static double density(const sm_csr *csr) {
     return (double)csr->nnz / ((double)csr->rows * (double)csr->cols);
 }
 
+/* As many tiles as there are of kt columns, but all about equally wide. */
+static size_t even_tiles(size_t cols, size_t kt) {
+    return sm_ceil_div(cols, sm_ceil_div(cols, kt));
+}
+
 /* K tiles worth trying. A strip that fills L1 once or twice is best on every machine measured so
  * far: the streams of W and Y pass through without evicting much of it. Formats of whole columns
  * read a row of X once for all rows of a panel, so that few columns make larger tiles pay. */
@@ -66,8 +70,8 @@ static size_t kt_choices(const search *s, const sm_kernel *k, size_t kt[2]) {
     }
     size_t fit = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32768) / (k->nr * sizeof(float));
     if (format->values && density(s->csr) < 0.25) fit *= 2;
-    kt[0] = sm_min_size(fit < 32 ? 32 : fit, limit);
-    kt[1] = sm_min_size(2 * kt[0], limit);
+    kt[0] = even_tiles(s->csr->cols, sm_min_size(fit < 32 ? 32 : fit, limit));
+    kt[1] = even_tiles(s->csr->cols, sm_min_size(2 * fit, limit));
     return kt[1] > kt[0] ? 2 : 1;
 }
 
@@ -81,11 +85,6 @@ static size_t mc_choice(const search *s, const sm_kernel *k) {
 static int allowed(const search *s, const sm_kernel *k) {
     if (s->opt->kernel && strcmp(k->name, s->opt->kernel) != 0) return 0;
     return (s->opt->isa_mask >> k->level & 1) && (s->opt->format_mask >> sm_format_index(k) & 1);
-}
-
-/* Levels whose vectors a compiler chose compete only where no hand-written kernel may run. */
-static int hand_written(const sm_kernel *k) {
-    return strcmp(k->isa, "scalar") != 0 && strncmp(k->isa, "autovec", 7) != 0;
 }
 
 /* Values that a kernel's format stores per nonzero, from the slice. */
@@ -109,8 +108,9 @@ static int hopeless(const search *s, const candidate *c) {
 
 static void add_candidates(search *s, const sm_kernel *k) {
     size_t kt[2];
-    const size_t choices = kt_choices(s, k, kt), strips = sm_ceil_div(s->opt->n, k->nr);
-    candidate c = {.kernel = k, .mc = mc_choice(s, k), .padded = strips * k->nr, .strips = strips};
+    const size_t choices = kt_choices(s, k, kt);
+    candidate c = {.kernel = k, .mc = mc_choice(s, k)};
+    c.padded = sm_ceil_div(s->opt->n, k->nr) * k->nr;
     c.fill = fill(s, k);
     c.dense = strcmp(k->format, "dense") == 0;
     c.work = c.padded * (size_t)(10.0 * c.fill);
@@ -138,15 +138,16 @@ static void drop_dense(search *s) {
     if (left > 0) s->count = left;
 }
 
+/* Levels whose vectors a compiler chose compete only where no hand-written kernel may run. */
 static void enumerate(search *s) {
     int hand = 0;
     for (size_t i = 0; i < sm_kernel_count(); i++) {
         const sm_kernel *k = sm_kernel_at(i);
-        hand |= allowed(s, k) && hand_written(k);
+        hand |= allowed(s, k) && sm_isa_hand_written(k->isa);
     }
     for (size_t i = 0; i < sm_kernel_count(); i++) {
         const sm_kernel *k = sm_kernel_at(i);
-        if (allowed(s, k) && (!hand || hand_written(k))) add_candidates(s, k);
+        if (allowed(s, k) && (!hand || sm_isa_hand_written(k->isa))) add_candidates(s, k);
     }
     drop_hopeless(s, 0);
     drop_hopeless(s, 1);
@@ -242,12 +243,10 @@ static void cool(const search *s, const candidate *c) {
     if (p->index32) evict(p->index32, p->index_at[last] * sizeof *p->index32);
 }
 
-/* Seconds of one run on the sample, for all strips of a full call. */
+/* Seconds of one run on the sample, for all columns of a full call. */
 static double run_once(search *s, candidate *c) {
-    const size_t nr = c->kernel->nr;
-    const size_t strips = sm_min_size(c->strips, SAMPLE_STRIPS);
     sm_args a = {.x = s->x, .y = s->y, .lo = -INFINITY, .hi = INFINITY};
-    a.n = sm_min_size(s->opt->n, strips * nr);
+    a.n = sm_min_size(s->opt->n, SAMPLE_STRIPS * c->kernel->nr);
     const int token = s->opt->layout == SM_TOKEN_MAJOR;
     a.x_rs = token ? 1 : (ptrdiff_t)s->x_cols;
     a.x_cs = token ? (ptrdiff_t)s->csr->cols : 1;
@@ -255,7 +254,7 @@ static double run_once(search *s, candidate *c) {
     a.y_cs = token ? (ptrdiff_t)s->slice.rows : 1;
     const double start = sm_seconds();
     sm_driver_run(&c->packed, &a, 1, NULL, NULL, s->workspace);
-    return (sm_seconds() - start) * (double)c->strips / (double)strips;
+    return (sm_seconds() - start) * (double)s->opt->n / (double)a.n;
 }
 
 /* One turn of every candidate still in; the first turn packs, and warms up. */

@@ -9,9 +9,9 @@
  * for page walks (up to a fifth of the time on a Zen 4). Where the system has no huge pages, or
  * keeps them from those who ask, nothing changes. */
 void *sm_alloc(size_t count, size_t size) {
-    enum { LINE = 64, HUGE_PAGE = 1 << 21, LARGE = 4 * HUGE_PAGE };
+    enum { LINE = 64, HUGE_PAGE = 1 << 21 };
     if (size != 0 && count > (SIZE_MAX - HUGE_PAGE) / size) return NULL;
-    const size_t bytes = count * size, align = bytes < LARGE ? LINE : HUGE_PAGE;
+    const size_t bytes = count * size, align = bytes < HUGE_PAGE ? LINE : HUGE_PAGE;
     const size_t rounded = (bytes + align - 1) / align * align;
     void *p = aligned_alloc(align, rounded == 0 ? align : rounded);
     if (p && align == HUGE_PAGE) (void)madvise(p, rounded, MADV_HUGEPAGE);

@@ -28,8 +28,9 @@ enum { XCR0_YMM = 0x06, XCR0_ZMM = 0xe6 };
 static const struct level {
     const char *name;
     unsigned needs;
+    const char *header; /* of its vector operations */
 } levels[] = {
-#define SM_ISA(name, needs, header, flags) {#name, needs},
+#define SM_ISA(name, needs, header, flags) {#name, needs, #header},
 #include "isa.inc"
 #undef SM_ISA
 };
@@ -80,6 +81,12 @@ sm_status sm_isa_find(const char *name, size_t *level) {
             (size_t)snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "", levels[i].name);
     }
     return sm_fail(SM_E_ARG, "unknown instruction-set level '%s': expected one of %s", name, known);
+}
+
+int sm_isa_hand_written(const char *name) {
+    for (size_t i = 0; i < LEVELS; i++)
+        if (strcmp(levels[i].name, name) == 0) return strcmp(levels[i].header, "scalar") != 0;
+    return 0;
 }
 
 static int has_leaf(const sm_cpuid *c, int reg) {

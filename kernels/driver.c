@@ -22,6 +22,11 @@ size_t sm_driver_workspace(const sm_packed *w, size_t n, size_t threads) {
     return thread_floats(w) * threads * sizeof(float);
 }
 
+/* Every level but the first, which is the baseline. */
+static int has_avx2(const sm_packed *w) {
+    return w->kernel->level > 0;
+}
+
 typedef struct job {
     const sm_packed *w;
     const sm_args *args;
@@ -49,7 +54,7 @@ static void run_block(const job *j, size_t block, size_t n0, const float *strip,
         t.last = t.tile + 1 == w->tiles;
         w->kernel->run(w, &t);
     }
-    if (token_major) sm_strip_store(acc, nr, sm_block_rows(w, block), t.n, y, a->y_cs);
+    if (token_major) sm_strip_store(acc, nr, sm_block_rows(w, block), t.n, has_avx2(w), y, a->y_cs);
 }
 
 static void pack_strip(const job *j, size_t n0, float *strip) {
@@ -58,7 +63,8 @@ static void pack_strip(const job *j, size_t n0, float *strip) {
     if (j->conv)
         sm_strip_pack_conv(j->conv, n0, n, nr, strip);
     else
-        sm_strip_pack(a->x + (ptrdiff_t)n0 * a->x_cs, a->x_rs, a->x_cs, j->w->cols, n, nr, strip);
+        sm_strip_pack(a->x + (ptrdiff_t)n0 * a->x_cs, a->x_rs, a->x_cs, j->w->cols, n, nr,
+                      has_avx2(j->w), strip);
 }
 
 static void pack_all(const job *j) {

@@ -93,6 +93,8 @@ typedef struct sm_format {
      * format that stores the nonzeros only, or everything, and for nm, whose padding is small where
      * it competes. */
     size_t (*values)(const sm_csr *csr, size_t mr);
+    /* A row costs a kernel the same whatever is in it. */
+    int rows_alike;
 } sm_format;
 
 const sm_format *sm_format_of(const sm_kernel *kernel);
@@ -120,6 +122,14 @@ void sm_columns_free(sm_columns *c);
 void sm_columns_take(const sm_csr *csr, const sm_packed *p, sm_columns *c, size_t row, size_t rows,
                      size_t tile);
 
+/* Packs a panel of `cols` columns that were taken; the ends of the streams move on. */
+typedef void sm_pack_panel(sm_packed *p, const sm_columns *c, size_t cols, size_t *head,
+                           size_t *index, size_t *value);
+
+/* Packs all panels into streams that are large enough: head16, index16 and value. The rest of what
+ * sm_format.pack fills is filled here. */
+sm_status sm_pack_panels(const sm_csr *csr, sm_packed *out, sm_pack_panel *pack_panel);
+
 /* Packs csr for kernel; mc is rounded up to a multiple of mr. kt, mc and parts are > 0. */
 sm_status sm_pack(const sm_csr *csr, const sm_kernel *kernel, size_t kt, size_t mc, size_t parts,
                   sm_packed *out);
@@ -137,15 +147,17 @@ void sm_driver_run_conv(const sm_packed *w, const sm_conv_args *args, size_t thr
                         sm_parallel_for *parallel_for, void *pool, void *workspace);
 void sm_driver_pack_conv(const sm_packed *w, const sm_conv_args *args, void *workspace);
 
-/* Packs n <= nr columns of X, all k rows: strip[i * nr + j]; columns from n on become zero. */
+/* Packs n <= nr columns of X, all k rows: strip[i * nr + j]; columns from n on become zero. avx2:
+ * may use AVX2. */
 void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, size_t n, size_t nr,
-                   float *strip);
+                   int avx2, float *strip);
 
 /* The same with the columns [n0, n0 + n) of the unfolded image, k = channels * kernel_h * kernel_w.
  */
 void sm_strip_pack_conv(const sm_conv_args *conv, size_t n0, size_t n, size_t nr, float *strip);
 
 /* Stores a tile of Y token-major: y[m + j * y_cs] = tile[m * nr + j] for m < rows, j < n. */
-void sm_strip_store(const float *tile, size_t nr, size_t rows, size_t n, float *y, ptrdiff_t y_cs);
+void sm_strip_store(const float *tile, size_t nr, size_t rows, size_t n, int avx2, float *y,
+                    ptrdiff_t y_cs);
 
 #endif

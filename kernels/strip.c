@@ -1,9 +1,10 @@
 /* Strips of X and tiles of Y between the caller's layout and the kernels'. Baseline x86-64 code:
- * the transposes work on 4 x 4 blocks in SSE registers. Strips of images (im2col) are copies of
- * runs of pixels; with many images a run is as long as a strip is wide, and costs what a row of a
- * matrix does. */
+ * the transposes work on 4 x 4 blocks in SSE registers, or are left to transpose_avx2.c. Strips of
+ * images (im2col) are copies of runs of pixels; with many images a run is as long as a strip is
+ * wide, and costs what a row of a matrix does. */
 #include "isa/intrin.h"
 #include "packed.h"
+#include "transpose.h"
 #include <string.h>
 
 /* dst[i * dst_rs + j] = src[j * src_rs + i] for i < rows, j < cols. */
@@ -30,6 +31,17 @@ static void transpose(const float *src, size_t src_rs, float *dst, size_t dst_rs
         for (size_t i = 0; i < rows; i++) dst[i * dst_rs + j] = src[j * src_rs + i];
 }
 
+/* dst[i * dst_rs + j] = src[i * src_rs + j] for i < rows, j < cols. Rows are of some 32 to 400
+ * bytes, too few for a call of memcpy() each. */
+static void copy(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
+                 size_t cols) {
+    for (; rows > 0; rows--, src += src_rs, dst += dst_rs) {
+        size_t j = 0;
+        for (; j + 4 <= cols; j += 4) _mm_storeu_ps(dst + j, _mm_loadu_ps(src + j));
+        for (; j < cols; j++) dst[j] = src[j];
+    }
+}
+
 /* The columns of a strip from n on become zero. */
 static void clear_columns(float *strip, size_t k, size_t n, size_t nr) {
     if (n < nr)
@@ -37,15 +49,16 @@ static void clear_columns(float *strip, size_t k, size_t n, size_t nr) {
 }
 
 void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, size_t n, size_t nr,
-                   float *strip) {
+                   int avx2, float *strip) {
     if (nr == 1) { /* a vector: no call a row */
         if (x_rs == 1)
             memcpy(strip, x, k * sizeof *strip);
         else
             for (size_t i = 0; i < k; i++) strip[i] = x[(ptrdiff_t)i * x_rs];
     } else if (x_cs == 1) {
-        for (size_t i = 0; i < k; i++)
-            memcpy(strip + i * nr, x + (ptrdiff_t)i * x_rs, n * sizeof *strip);
+        copy(x, (size_t)x_rs, strip, nr, k, n);
+    } else if (avx2) {
+        sm_transpose_avx2(x, (size_t)x_cs, strip, nr, k, n, 0);
     } else {
         transpose(x, (size_t)x_cs, strip, nr, k, n);
     }
@@ -122,6 +135,10 @@ void sm_strip_pack_conv(const sm_conv_args *c, size_t n0, size_t n, size_t nr, f
     clear_columns(strip, c->channels * c->kernel_h * c->kernel_w, n, nr);
 }
 
-void sm_strip_store(const float *tile, size_t nr, size_t rows, size_t n, float *y, ptrdiff_t y_cs) {
-    transpose(tile, nr, y, (size_t)y_cs, n, rows);
+void sm_strip_store(const float *tile, size_t nr, size_t rows, size_t n, int avx2, float *y,
+                    ptrdiff_t y_cs) {
+    if (avx2)
+        sm_transpose_avx2(tile, nr, y, (size_t)y_cs, n, rows, 1);
+    else
+        transpose(tile, nr, y, (size_t)y_cs, n, rows);
 }

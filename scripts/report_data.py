@@ -55,6 +55,7 @@ class Point:
     moved_share: float  # modelled traffic / dense kernel's modelled traffic
     marks: tuple
     kernel: str
+    payback: float | None = None  # calls after which packing has paid; inf: never
 
 
 @dataclass
@@ -205,7 +206,17 @@ def _point(cells):
         bytes_share=_mean(_ratio(c["bytes_weights"], c["bytes_dense_weights"]) for c in cells),
         moved_share=_mean(moved(c) for c in cells),
         marks=tuple(sorted({taint for c in cells for taint in c["taints"]})),
-        kernel=", ".join(sorted({c["kernel"] for c in cells})))
+        kernel=", ".join(sorted({c["kernel"] for c in cells})),
+        payback=max((p for p in map(_payback, cells) if p is not None), default=None))
+
+
+def _payback(cell):
+    """Calls until what sparse saves against dense is what packing took; None where unknown."""
+    times = [cell.get(name) for name in ("pack_ns", "time_ns_median", "dense_time_ns_median")]
+    if not all(map(numeric, times)):
+        return None
+    pack, time, dense = times
+    return pack / (dense - time) if dense > time else math.inf
 
 
 def _merge(cells):
@@ -330,5 +341,7 @@ def means_of(curves):
         rows.append({"conditions": conditions, "n": n, "series": series, "percent": percent,
                      "geomean": _mean(p.speedup for p, _ in found), "worst": worst[0].speedup,
                      "worst_layer": worst[1].layer, "points": len(found),
+                     "payback": max((p.payback for p, _ in found if p.payback is not None),
+                                    default=None),
                      "marked": sum(bool(p.marks) for p, _ in found)})
     return rows

@@ -2,6 +2,7 @@
 
 import html
 import json
+import math
 
 from report_data import CONDITIONS, breakeven, left_out
 from report_limits import NO_ROOF, roof_points, roofs_of
@@ -42,6 +43,8 @@ than the memory that the weights should have come from. The last two are in no m
 <p><b>Bytes</b> are modelled from the format: weights, activations and output, each moved once. Time
 that shrinks with the bytes says that memory is the limit; time that lags behind says that work on
 the nonzeros is.</p>
+<p><b>Packing paid after</b> so many calls: what packing the weights took, divided by what each call
+saves against the best dense kernel; of the layers the one that needs the most calls.</p>
 <p>The <b>roofline</b> sets work on nonzeros a second against work a byte moved. The slopes are what
 each memory delivers, the flat line is what the multiply-add units do; both were measured in the same
 run. A point far below every roof that its bytes allow is limited by something else: instructions on
@@ -157,15 +160,23 @@ def _conditions_table(all_conditions, head, rows, numeric):
                     numeric={i + shift for i in numeric}, scroll=True))
 
 
+def calls_text(calls):
+    """After how many calls packing has paid."""
+    if calls is None:
+        return "-"
+    return f"{math.ceil(calls):,}" if calls < 1e9 else "never"
+
+
 def means_table(means):
     if not means:
         return "<p>No cell has a speedup that a mean may use.</p>"
     rows = [[m["n"], _e(m["series"]), f"{m['percent']} %", _times(m["geomean"]),
-             _times(m["worst"]), _e(m["worst_layer"]), m["points"],
+             _times(m["worst"]), _e(m["worst_layer"]), calls_text(m["payback"]), m["points"],
              f'<span class="mark">{m["marked"]}</span>' if m["marked"] else 0] for m in means]
     return _conditions_table([m["conditions"] for m in means],
                              ["N", "format", "sparsity", "geometric mean", "worst", "worst layer",
-                              "layers", "marked"], rows, numeric=(0, 2, 3, 4, 6, 7))
+                              "packing paid after (calls)", "layers", "marked"], rows,
+                             numeric=(0, 2, 3, 4, 6, 7, 8))
 
 
 def _nearest(curve, goal):

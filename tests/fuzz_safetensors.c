@@ -16,6 +16,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         safetensor *t = &tensors.items[i];
         if (t->begin != end || t->end > size) abort();
         end = t->end;
+    }
+    if (safetensors_join(path, &tensors) != SM_OK) {
+        safetensors_free(&tensors);
+        return 0;
+    }
+    for (size_t i = 0; i < tensors.count; i++) {
+        safetensor *t = &tensors.items[i];
         if (t->array.type == SM_ARRAY_OTHER || (t->array.rank != 2 && t->array.rank != 4)) continue;
         t->array.order = t->array.rank == 2 ? SM_ORDER_OUT_IN : SM_ORDER_HWIO;
         fuzz_read(path, &t->array);

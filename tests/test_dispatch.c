@@ -110,6 +110,10 @@ static void test_list(void **state) {
         assert_int_equal(found, i);
     }
     assert_null(sm_isa_name(LEVELS));
+    for (size_t i = 0; i < LEVELS; ++i)
+        assert_int_equal(sm_isa_hand_written(levels[i].name),
+                         strncmp(levels[i].name, "avx", 3) == 0);
+    assert_int_equal(sm_isa_hand_written("avx3"), 0);
     size_t found = SIZE_MAX;
     assert_int_equal(sm_isa_find("avx3", &found), SM_E_ARG);
     for (size_t i = 0; i < LEVELS; ++i) assert_non_null(strstr(sm_message(), levels[i].name));

@@ -341,7 +341,7 @@ static void test_run(void **unused) {
     assert_int_equal(aa.samples, 4 * aa.rounds);
     assert_true(aa.quiet <= aa.samples);
     size_t bits = 0;
-    for (size_t i = 0; i < SM_AA_TAINTS; i++) bits += aa.tainted[i];
+    for (size_t i = 0; i < SM_TAINTS; i++) bits += aa.tainted[i];
     assert_true(bits >= aa.samples - aa.quiet);
     for (size_t i = 0; i < SM_AA_ROWS; i++) {
         const sm_aa_row *row = &aa.rows[i];

@@ -57,8 +57,7 @@ static int is_of(const json_t *kernel, breadth wanted) {
     const char *isa = ab_text(kernel, "isa");
     const int sparse = strcmp(ab_text(kernel, "op"), "spmm") == 0 &&
                        strcmp(ab_text(kernel, "format"), "dense") != 0;
-    const int hand = strcmp(isa, "scalar") != 0 && strncmp(isa, "autovec", 7) != 0;
-    return wanted == ALL || (sparse && (hand || wanted == SPARSE));
+    return wanted == ALL || (sparse && (wanted == SPARSE || sm_isa_hand_written(isa)));
 }
 
 /* The kernels of both builds, as they were looked at. */

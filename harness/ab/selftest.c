@@ -32,9 +32,8 @@ typedef struct selftest {
 } selftest;
 
 static int is_sparse(const sm_kernel *k, int hand) {
-    const int by_hand = strcmp(k->isa, "scalar") != 0 && strncmp(k->isa, "autovec", 7) != 0;
     return strcmp(k->op, "spmm") == 0 && strcmp(k->format, "dense") != 0 &&
-           (sm_isa_mask() >> k->level & 1) && (by_hand || !hand);
+           (sm_isa_mask() >> k->level & 1) && (!hand || sm_isa_hand_written(k->isa));
 }
 
 /* The last tile of every format and level. */

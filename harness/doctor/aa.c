@@ -143,7 +143,7 @@ static void count_taints(const aa_run *r, sm_aa *out) {
             const int64_t taint = r->arms[a].taints[i];
             out->samples++;
             out->quiet += taint == 0;
-            for (size_t bit = 0; bit < SM_AA_TAINTS; bit++) out->tainted[bit] += taint >> bit & 1;
+            for (size_t bit = 0; bit < SM_TAINTS; bit++) out->tainted[bit] += taint >> bit & 1;
         }
     out->rounds = r->rounds;
 }

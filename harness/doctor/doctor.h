@@ -4,6 +4,7 @@
 #define DOCTOR_H
 
 #include "machine/machine.h"
+#include "measure/watch.h"
 #include <sparsemark/status.h>
 #include <stdint.h>
 
@@ -27,7 +28,6 @@ double sm_pairs_floor(double scatter, double pairs);
 double sm_pairs_rounds(double scatter, double quiet_share, double precision);
 
 enum { SM_AA_SPARSE, SM_AA_DENSE, SM_AA_SPEEDUP, SM_AA_ROWS };
-enum { SM_AA_TAINTS = 4 }; /* bit i of a sample's taints, measure/watch.h */
 
 typedef struct sm_aa_row {
     const char *name;   /* "sparse", "dense": a kernel and its copy; "speedup": dense / sparse */
@@ -42,7 +42,7 @@ typedef struct sm_aa_row {
 typedef struct sm_aa {
     sm_aa_row rows[SM_AA_ROWS];
     size_t rounds, samples, quiet; /* quiet: samples without a taint */
-    size_t tainted[SM_AA_TAINTS];  /* samples with each bit; a sample may have several */
+    size_t tainted[SM_TAINTS];     /* samples with each bit; a sample may have several */
     double seconds;
     double steal_share; /* of all hardware threads' time, during the run; NaN where not known */
     double others_cpus; /* hardware threads that other processes kept busy; NaN where not known */

@@ -31,12 +31,12 @@ static json_t *row_json(const sm_aa_row *row) {
 }
 
 static json_t *run_json(const sm_aa *aa) {
-    static const char *const taints[SM_AA_TAINTS] = {"migrated", "switched", "steal", "probe"};
+    static const char *const taints[SM_TAINTS] = {"migrated", "switched", "steal", "probe"};
     json_t *rows = json_array(), *counts = json_object();
     sm_findings findings;
     for (size_t i = 0; i < SM_AA_ROWS; i++)
         (void)json_array_append_new(rows, row_json(&aa->rows[i]));
-    for (size_t i = 0; i < SM_AA_TAINTS; i++)
+    for (size_t i = 0; i < SM_TAINTS; i++)
         (void)json_object_set_new(counts, taints[i], json_integer((json_int_t)aa->tainted[i]));
     sm_aa_findings(aa, &findings);
     return json_pack("{s:i, s:i, s:i, s:f, s:i, s:f, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "m",

@@ -1,7 +1,6 @@
 /* From the numbers of the A/A run to a grade and to advice. Pure. */
 #include "build_info.h"
 #include "doctor/doctor.h"
-#include "measure/watch.h"
 #include <math.h>
 #include <string.h>
 
@@ -37,7 +36,7 @@ static const char *quiet_advice(const sm_aa *aa) {
     static const struct {
         int64_t taint;
         const char *advice;
-    } causes[SM_AA_TAINTS] = {
+    } causes[SM_TAINTS] = {
         {TAINT_MIGRATED, "threads move between CPUs: taskset -c 0 sparsemark ..."},
         {TAINT_SWITCHED, "other work on this machine takes the CPU: stop it"},
         {TAINT_STEAL, "the hypervisor takes the CPU: ask for a dedicated host"},
@@ -45,9 +44,9 @@ static const char *quiet_advice(const sm_aa *aa) {
                       "ask for whole cores"},
     };
     size_t most = 0;
-    for (size_t bit = 1; bit < SM_AA_TAINTS; bit++)
+    for (size_t bit = 1; bit < SM_TAINTS; bit++)
         if (aa->tainted[bit] > aa->tainted[most]) most = bit;
-    for (size_t i = 0; i < SM_AA_TAINTS; i++)
+    for (size_t i = 0; i < SM_TAINTS; i++)
         if (causes[i].taint == INT64_C(1) << most) return causes[i].advice;
     return "";
 }

@@ -169,13 +169,18 @@ static sm_status read_open(const input_file *file, const char *tensor, const sm_
     walk p = {.array = array};
     uint64_t left, offset = array->offset;
     const size_t size = array_element_size(array->type);
+    array_sparse_walk sparse = {0};
     if (!array_product(array->shape, array->rank, &left))
         return sm_fail(SM_E_LIMIT, "%s: more elements than 64 bits count", file->path);
     matrix_steps(array, p.step);
     for (*zeros = 0; left > 0;) {
         const size_t count = left < BUFFER ? (size_t)left : BUFFER;
-        SM_TRY(file_read(file, offset, bytes, count * size));
-        decode(array->type, bytes, count, values);
+        if (array->sparse) {
+            SM_TRY(array_sparse_read(file, tensor, array, &sparse, count, values));
+        } else {
+            SM_TRY(file_read(file, offset, bytes, count * size));
+            decode(array->type, bytes, count, values);
+        }
         for (size_t i = 0; i < count; i++, advance(&p)) {
             if (!isfinite(values[i])) return not_finite(file->path, tensor, &p, values[i]);
             *zeros += values[i] == 0.0f;

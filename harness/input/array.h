@@ -25,6 +25,8 @@ typedef struct sm_array {
     size_t shape[SM_ARRAY_RANK]; /* as far as rank and room go */
     int fortran;                 /* the first axis is the fastest, not the last */
     uint64_t offset;             /* of the first element in the file */
+    int sparse;                  /* F32 stored sparse: `stored` values from offset on, and from */
+    uint64_t bitmap, stored;     /* bitmap on a bit an element, lowest first, set for these */
     file_stamp stamp;            /* of the file when its header was read */
 } sm_array;
 
@@ -50,5 +52,15 @@ int array_is_unfolded(const sm_array *array);
  * beyond f32, SM_E_IO a file that changed since its stamp was taken. */
 sm_status array_read(const char *path, const char *tensor, const sm_array *array, float *w,
                      size_t *zeros);
+
+/* How far a sparse array was read. */
+typedef struct array_sparse_walk {
+    uint64_t elements, values;
+} array_sparse_walk;
+
+/* The next count elements of an array that is stored sparse; count is a multiple of 8 but for the
+ * last ones. SM_E_FORMAT where bits and values do not agree. */
+sm_status array_sparse_read(const input_file *file, const char *tensor, const sm_array *array,
+                            array_sparse_walk *walk, size_t count, float *out);
 
 #endif

@@ -229,7 +229,8 @@ static sm_status add_tensors(const place *p, const safetensors *tensors) {
 static sm_status add_safetensors(const place *p) {
     safetensors tensors;
     SM_TRY(safetensors_read_header(p->path, &tensors));
-    const sm_status status = add_tensors(p, &tensors);
+    sm_status status = safetensors_join(p->path, &tensors);
+    if (status == SM_OK) status = add_tensors(p, &tensors);
     safetensors_free(&tensors);
     return status;
 }

@@ -28,4 +28,22 @@ sm_status safetensors_parse(const char *name, const char *text, size_t size, uin
 /* The same from a file; sets the stamps too. */
 sm_status safetensors_read_header(const char *path, safetensors *out);
 
+/* What stands before a tensor's name in "__metadata__" when it is stored sparse, and behind it in
+ * the names of its two parts; see store/README.md. */
+#define SAFETENSORS_SPARSE "sparsemark.sparse."
+#define SAFETENSORS_VALUES ".sparse_values"
+#define SAFETENSORS_BITMAP ".sparse_bitmap"
+
+/* Makes one tensor of the two parts of each that is stored sparse: its name and shape, type "F32",
+ * array.sparse. Its begin and end are those of its values. SM_E_FORMAT names the tensor and what
+ * was expected. */
+sm_status safetensors_join(const char *name, safetensors *tensors);
+
+/* Shape of a tensor as its header has it, joined or not; rank at most limit, else SM_E_LIMIT. */
+sm_status safetensors_shape(const char *name, const safetensors *tensors, const safetensor *t,
+                            size_t limit, size_t *rank, size_t *shape);
+
+/* A string of "__metadata__", NULL where there is none. */
+const char *safetensors_note(const safetensors *tensors, const char *key);
+
 #endif

@@ -17,30 +17,6 @@ static const char *next_word(const char *text, char word[WORD]) {
     return text[length] == ',' ? text + length + 1 : NULL;
 }
 
-static sm_status read_number(const char *option, const char *word, double low, double high,
-                             const char **end, double *out) {
-    char *stop;
-    errno = 0;
-    const double v = strtod(word, &stop);
-    *end = stop;
-    *out = v;
-    if (stop == word || errno == ERANGE || !(v >= low && v <= high))
-        return sm_fail(SM_E_ARG, "%s '%s': expected a number from %g to %g", option, word, low,
-                       high);
-    return SM_OK;
-}
-
-sm_status sm_axis_count(const char *option, const char *word, size_t high, size_t *out) {
-    char *end;
-    const double v = strtod(word, &end);
-    *out = 0;
-    if (end == word || *end || !(v >= 1 && v <= (double)high) || v != floor(v))
-        return sm_fail(SM_E_ARG, "%s '%s': expected a whole number from 1 to %zu", option, word,
-                       high);
-    *out = (size_t)v;
-    return SM_OK;
-}
-
 static sm_status add_sparsity(sm_run_options *o, double v) {
     if (o->sparsity_count == MAX_AXIS)
         return sm_fail(SM_E_ARG, "--sparsity: expected at most %d values", MAX_AXIS);
@@ -51,14 +27,14 @@ static sm_status add_sparsity(sm_run_options *o, double v) {
 static sm_status add_sparsity_word(sm_run_options *o, const char *word) {
     const char *at;
     double first, last, step;
-    SM_TRY(read_number("--sparsity", word, 0, 1, &at, &first));
+    SM_TRY(sm_axis_number("--sparsity", word, 0, 1, &at, &first));
     if (*at == '\0') return add_sparsity(o, first);
     if (*at != ':')
         return sm_fail(SM_E_ARG, "--sparsity '%s': expected S or FIRST:LAST:STEP", word);
-    SM_TRY(read_number("--sparsity", at + 1, 0, 1, &at, &last));
+    SM_TRY(sm_axis_number("--sparsity", at + 1, 0, 1, &at, &last));
     if (*at != ':' || last < first)
         return sm_fail(SM_E_ARG, "--sparsity '%s': expected FIRST:LAST:STEP, LAST >= FIRST", word);
-    SM_TRY(read_number("--sparsity", at + 1, 0.001, 1, &at, &step));
+    SM_TRY(sm_axis_number("--sparsity", at + 1, 0.001, 1, &at, &step));
     if (*at) return sm_fail(SM_E_ARG, "--sparsity '%s': expected FIRST:LAST:STEP", word);
     /* Steps are counted, so that 0:0.9:0.1 ends at 0.9 whatever rounding does. */
     for (int i = 0; first + i * step <= last + 1e-9; i++)
@@ -206,28 +182,6 @@ sm_status sm_axis_format(sm_run_options *o, const char *text) {
     return SM_OK;
 }
 
-sm_status sm_axis_kernels(sm_run_options *o, char *text) {
-    o->kernels_count = 0;
-    o->kernels_all = strcmp(text, "all") == 0;
-    if (o->kernels_all || strcmp(text, "best") == 0) return SM_OK;
-    if (text[strspn(text, ",")] == '\0')
-        return sm_fail(SM_E_ARG, "--kernels '%s': expected best, all, or names from 'list kernels'",
-                       text);
-    for (char *word = strtok(text, ","); word; word = strtok(NULL, ",")) {
-        const sm_kernel *k = sm_kernel_find(word);
-        if (!k)
-            return sm_fail(
-                SM_E_ARG, "--kernels '%s': expected best, all, or names from 'list kernels'", word);
-        if (!(sm_isa_mask() >> k->level & 1))
-            return sm_fail(SM_E_ISA, "--kernels %s: level %s is not usable on this machine", word,
-                           k->isa);
-        if (o->kernels_count == MAX_NAMES)
-            return sm_fail(SM_E_ARG, "--kernels: expected at most %d names", MAX_NAMES);
-        o->kernels[o->kernels_count++] = k->name;
-    }
-    return SM_OK;
-}
-
 static sm_status add_peer(sm_run_options *o, const char *word) {
     for (size_t i = 0; i < sm_peer_count(); i++) {
         const sm_peer_info *info = sm_peer_probe(i);
@@ -280,34 +234,8 @@ sm_status sm_axis_cache(sm_run_options *o, const char *text) {
     return SM_OK;
 }
 
-sm_status sm_axis_share(const char *option, const char *text, double *out) {
-    const char *end;
-    SM_TRY(read_number(option, text, 0, 100, &end, out));
-    const int percent = strcmp(end, "%") == 0;
-    if (percent) *out /= 100;
-    /* As many digits as records keep: a resumed run compares it with what it wrote. */
-    *out = round(*out * 1e9) / 1e9;
-    if ((*end && !percent) || *out <= 0 || *out > 1)
-        return sm_fail(SM_E_ARG, "%s '%s': expected a share above 0 such as 1%% or 0.01", option,
-                       text);
-    return SM_OK;
-}
-
 sm_status sm_axis_precision(sm_run_options *o, const char *text) {
     return sm_axis_share("--precision", text, &o->precision);
-}
-
-sm_status sm_axis_time(const char *option, const char *text, double *out) {
-    const char *end;
-    SM_TRY(read_number(option, text, 0, 1e6, &end, out));
-    const double unit = *end == '\0' || strcmp(end, "s") == 0 ? 1
-                        : strcmp(end, "m") == 0               ? 60
-                        : strcmp(end, "h") == 0               ? 3600
-                                                              : 0;
-    if (unit == 0 || *out == 0)
-        return sm_fail(SM_E_ARG, "%s '%s': expected a time such as 90s, 5m or 1h", option, text);
-    *out *= unit;
-    return SM_OK;
 }
 
 sm_status sm_axis_budget(sm_run_options *o, const char *text) {

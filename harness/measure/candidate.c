@@ -62,8 +62,8 @@ sm_status sm_candidate_peer(sm_operands *operands, size_t peer, size_t threads, 
     c->format = info->kind;
     c->dense = strcmp(info->kind, "dense") == 0;
     SM_TRY(sm_operands_dense(operands));
-    (void)sm_machine_unpin(); /* a library counts the CPUs that it may use, and starts threads there
-                               */
+    /* A library counts the CPUs that it may use, and starts threads there. */
+    (void)sm_machine_unpin();
     if (!add_copy(c)) return sm_fail(SM_E_NOMEM, "no memory for a candidate");
     const double start = clock_ns();
     const sm_status status = pack_peer(c, operands->dense, &operands->w);
@@ -105,7 +105,7 @@ sm_status sm_candidate_copy(sm_candidate *c, size_t bytes) {
                                      .layout = c->operands->layout,
                                      .threads = c->info.threads,
                                      .cpus = c->cpus,
-                                     .kernel = c->name,
+                                     .kernel = c->own ? c->info.kernel->name : NULL,
                                      .kt = c->info.kt,
                                      .mc = c->info.mc,
                                      .budget_s = -1};

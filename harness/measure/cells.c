@@ -107,9 +107,8 @@ static void no_times(sm_cell *cell) {
     cell->sample_taints = NULL;
 }
 
-static void fill(group *g, sm_candidate *c, sm_cell *cell, int weak) {
+static void fill(group *g, sm_candidate *c, sm_cell *cell) {
     char marks[128] = "";
-    if (weak) mark(marks, sizeof marks, "weak-baseline");
     if (g->point->source->im2col) mark(marks, sizeof marks, "im2col-gemm");
     identity(g, c, cell);
     traffic(c, cell);
@@ -126,18 +125,21 @@ static void fill(group *g, sm_candidate *c, sm_cell *cell, int weak) {
     cell->taints = copy(marks);
 }
 
+/* The first of its marks, as it says something about the whole group. */
+static void mark_weak(sm_cell *cell) {
+    char marks[160] = "weak-baseline";
+    if (*cell->taints) mark(marks, sizeof marks, cell->taints);
+    free(cell->taints);
+    cell->taints = copy(marks);
+}
+
 sm_status sm_group_cells(group *g, sm_group *out) {
     out->cells = calloc(g->count + 1, sizeof *out->cells);
     if (!out->cells) return sm_fail(SM_E_NOMEM, "no memory for cells");
     out->count = g->count;
-    int weak = 0;
-    if (g->dense >= 0) { /* first, because the marks of the others depend on it */
-        sm_cell dense = {0};
-        fill(g, &g->items[g->dense], &dense, 0);
-        weak = sm_group_weak_baseline(g, &dense);
-        sm_cell_free(&dense);
-    }
-    for (size_t i = 0; i < g->count; i++) fill(g, &g->items[i], &out->cells[i], weak);
+    for (size_t i = 0; i < g->count; i++) fill(g, &g->items[i], &out->cells[i]);
+    if (g->dense >= 0 && sm_group_weak_baseline(g, &out->cells[g->dense]))
+        for (size_t i = 0; i < g->count; i++) mark_weak(&out->cells[i]);
     return SM_OK;
 }
 

@@ -11,7 +11,7 @@
 
 enum { GLANCES = 5, UNKNOWN_CACHE = 64 << 20 };
 
-static sm_plan_options plan_options(const group *g) {
+sm_plan_options sm_group_plan_options(const group *g) {
     return (sm_plan_options){.size = sizeof(sm_plan_options),
                              .n = g->point->n,
                              .layout = g->point->layout,
@@ -20,13 +20,13 @@ static sm_plan_options plan_options(const group *g) {
                              .budget_s = 0.1};
 }
 
-/* Adds a plan unless the same kernel with the same blocking is there already. */
-static sm_status add_plan(group *g, const sm_plan_options *options) {
+sm_status sm_group_add_plan(group *g, const sm_plan_options *options) {
     if (g->count == MAX_CANDIDATES) return SM_OK;
     sm_candidate *c = &g->items[g->count];
     SM_TRY(sm_candidate_plan(&g->operands, options, c));
     for (size_t i = 0; i < g->count; i++) {
-        if (g->items[i].info.kernel != c->info.kernel) continue;
+        if (strcmp(g->items[i].name, c->name) != 0) continue;
+        if (options->kt && g->items[i].info.kt != c->info.kt) continue;
         if (c->dense) g->own_dense = (int)i;
         sm_candidate_free(c);
         return SM_OK;
@@ -42,22 +42,39 @@ static sm_status add_best(group *g) {
     const sm_run_options *o = g->session->options;
     for (size_t f = 0; f < o->format_count; f++) {
         for (size_t i = 0; i < o->isa_count; i++) {
-            sm_plan_options options = plan_options(g);
+            sm_plan_options options = sm_group_plan_options(g);
             options.format_mask = o->format[f].mask;
             options.isa_mask = o->isa[i].mask;
             /* Not every format has a kernel for every level. */
             if (!sm_axes_any_kernel(options.isa_mask, options.format_mask)) continue;
-            SM_TRY(add_plan(g, &options));
+            SM_TRY(sm_group_add_plan(g, &options));
         }
     }
     return SM_OK;
 }
 
+int sm_group_allows(const sm_run_options *o, const sm_kernel *k) {
+    return (sm_axes_masks(o->isa, o->isa_count) >> k->level & 1) &&
+           (sm_axes_masks(o->format, o->format_count) & sm_axes_format_mask(k->format));
+}
+
 static int kernel_wanted(const sm_run_options *o, const sm_kernel *k) {
     for (size_t i = 0; i < o->kernels_count; i++)
         if (strcmp(o->kernels[i], k->name) == 0) return 1;
-    return o->kernels_all && (sm_axes_masks(o->isa, o->isa_count) >> k->level & 1) &&
-           (sm_axes_masks(o->format, o->format_count) & sm_axes_format_mask(k->format));
+    return o->kernels_all && sm_group_allows(o, k);
+}
+
+/* What a plan chooses that has the time it takes unasked: as a candidate of its own, whether its
+ * kernel is there already or not. */
+static sm_status add_choice(group *g, const sm_plan_options *options) {
+    sm_plan_options unasked = *options;
+    unasked.budget_s = 0;
+    sm_candidate *c = &g->items[g->count++];
+    SM_TRY(sm_candidate_plan(&g->operands, &unasked, c));
+    c->watch = g->session->watch;
+    g->plan_choice = c->name;
+    c->name = "plan";
+    return SM_OK;
 }
 
 static sm_status ask_plan(group *g, const sm_plan_options *options) {
@@ -72,26 +89,27 @@ static sm_status ask_plan(group *g, const sm_plan_options *options) {
 
 static sm_status add_own(group *g) {
     const sm_run_options *o = g->session->options;
-    if (!o->kernels_all && o->kernels_count == 0) SM_TRY(add_best(g));
+    if (sm_axes_best(o)) SM_TRY(add_best(g));
+    if (o->sweep) SM_TRY(sm_group_sweep(g));
     for (size_t i = 0; i < sm_kernel_count(); i++) {
         const sm_kernel *k = sm_kernel_at(i);
         if (!kernel_wanted(o, k)) continue;
-        sm_plan_options options = plan_options(g);
+        sm_plan_options options = sm_group_plan_options(g);
         options.kernel = k->name;
-        SM_TRY(add_plan(g, &options));
+        SM_TRY(sm_group_add_plan(g, &options));
     }
-    sm_plan_options options = plan_options(g);
+    sm_plan_options options = sm_group_plan_options(g);
     const uint32_t dense = sm_axes_format_mask("dense");
     options.isa_mask = sm_axes_masks(o->isa, o->isa_count);
     options.format_mask = sm_axes_masks(o->format, o->format_count) | dense;
     if (!sm_axes_any_kernel(options.isa_mask, options.format_mask))
         options.isa_mask = sm_isa_mask();
-    SM_TRY(ask_plan(g, &options));
+    SM_TRY(o->plan ? add_choice(g, &options) : ask_plan(g, &options));
     /* The control is the best dense of the machine, whatever level the sparse kernels are held to:
      * the peers do not hold back either. */
     options.isa_mask = sm_isa_mask();
     options.format_mask = dense;
-    return add_plan(g, &options);
+    return sm_group_add_plan(g, &options);
 }
 
 static sm_status add_peer(group *g, size_t peer) {

@@ -21,6 +21,18 @@ typedef struct group {
 
 sm_status sm_group_cells(group *g, sm_group *out);
 
+/* Options of every plan of the group, but for what it is to choose among. */
+sm_plan_options sm_group_plan_options(const group *g);
+
+/* Whether the kernel is of the levels and formats asked for. */
+int sm_group_allows(const sm_run_options *options, const sm_kernel *kernel);
+
+/* Adds a plan unless its kernel is there already, with the K tile that was asked for if one was. */
+sm_status sm_group_add_plan(group *g, const sm_plan_options *options);
+
+/* Adds the fastest few of all kernels at all K tiles. */
+sm_status sm_group_sweep(group *g);
+
 /* Fills the cell's roof fields from its time and traffic; returns what sets the roof, "" where it
  * was not measured. */
 const char *sm_cell_limits(const group *g, const sm_candidate *c, sm_cell *cell);

@@ -195,7 +195,7 @@ double sm_point_estimate(const sm_run_options *o, const sm_point *p) {
     double sparsity = p->source->sparse ? p->source->sparsity : sm_pattern_sparsity(&p->pattern);
     if (isnan(sparsity)) sparsity = p->sparsity;
     const double density = 1.0 - sparsity;
-    const double kernels = o->kernels_all || o->kernels_count > 1 ? 8.0 : 2.0;
+    const double kernels = o->sweep ? 60.0 : o->kernels_all || o->kernels_count > 1 ? 8.0 : 2.0;
     const double call = 2.0 * products * (4.0 / 60e9 + kernels * density / 40e9);
     const double seconds = 12.0 * (call + 0.006 * (kernels + 2.0)) + 0.3 + 60e-9 * weights;
     return seconds;

@@ -115,9 +115,19 @@ void sm_progress(size_t done, size_t total, double elapsed_s, double left_s, con
     fflush(stderr);
 }
 
-static char *series_name(const sm_cell *c) {
-    char *name;
-    return asprintf(&name, "%s/%s", c->kernel, c->group) < 0 ? NULL : name;
+/* Whether an earlier cell of its group has the same kernel, at another K tile. */
+static int has_twin(const sm_record_set *set, size_t i) {
+    const sm_cell *c = &set->cells[i];
+    for (size_t j = i; j-- > 0 && strcmp(set->cells[j].group, c->group) == 0;)
+        if (strcmp(set->cells[j].kernel, c->kernel) == 0) return 1;
+    return 0;
+}
+
+static char *series_name(const sm_record_set *set, size_t i) {
+    const sm_cell *c = &set->cells[i];
+    char *name, tile[32] = "";
+    if (has_twin(set, i)) snprintf(tile, sizeof tile, "@kt=%lld", (long long)c->kt);
+    return asprintf(&name, "%s%s/%s", c->kernel, tile, c->group) < 0 ? NULL : name;
 }
 
 static sm_status write_series(const char *path, const sm_record_set *set) {
@@ -126,8 +136,8 @@ static sm_status write_series(const char *path, const sm_record_set *set) {
     int failed = !series;
     for (size_t i = 0; i < set->count && !failed; i++) {
         const sm_cell *c = &set->cells[i];
-        series[used++] =
-            (sm_gbench_series){series_name(c), c->samples_ns, (size_t)c->sample_count, c->threads};
+        series[used++] = (sm_gbench_series){series_name(set, i), c->samples_ns,
+                                            (size_t)c->sample_count, c->threads};
         failed = !series[used - 1].name;
     }
     sm_status status = SM_OK;

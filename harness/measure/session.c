@@ -35,6 +35,8 @@ static json_t *options_json(const sm_run_options *o, const sm_points *points) {
     for (size_t i = 0; i < o->kernels_count; i++)
         json_array_append_new(kernels, json_string(o->kernels[i]));
     if (o->kernels_all) json_array_append_new(kernels, json_string("all"));
+    if (o->sweep) json_array_append_new(kernels, json_string("sweep"));
+    if (o->plan) json_array_append_new(kernels, json_string("plan"));
     for (size_t i = 0; i < sm_peer_count(); i++)
         if (o->peers >> i & 1) json_array_append_new(peers, json_string(sm_peer_probe(i)->name));
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:f, s:I}", "points", keys, "isa",
@@ -71,6 +73,8 @@ typedef struct run_state {
     sm_record_set earlier;
     sm_record_file *file;
     sm_session session;
+    char slug[64]; /* these two only for a file of records */
+    json_t *options;
     size_t done, skipped, written;
     sm_summary summary;
     double start_ns, estimated_s; /* estimate of the points done */
@@ -89,17 +93,11 @@ static void list_points(const run_state *r) {
 
 static sm_status open_records(run_state *r) {
     if (!r->o->out) return SM_OK;
-    char slug[64];
-    sm_machine_slug(slug, sizeof slug);
-    json_t *options = options_json(r->o, &r->points);
-    sm_status status = SM_OK;
-    if (!options) status = sm_fail(SM_E_NOMEM, "no memory for the record of the run");
-    if (status == SM_OK && r->o->resume)
-        status = read_earlier(r->o->out, options, slug, &r->earlier);
-    if (status == SM_OK)
-        status = sm_records_open(r->o->out, r->o->resume, r->earlier.good_bytes, &r->file);
-    json_decref(options);
-    return status;
+    sm_machine_slug(r->slug, sizeof r->slug);
+    r->options = options_json(r->o, &r->points);
+    if (!r->options) return sm_fail(SM_E_NOMEM, "no memory for the record of the run");
+    if (r->o->resume) SM_TRY(read_earlier(r->o->out, r->options, r->slug, &r->earlier));
+    return sm_records_open(r->o->out, r->o->resume, r->earlier.good_bytes, &r->file);
 }
 
 static void warn(void *arg, const char *text) {
@@ -122,21 +120,17 @@ static void measure_roof(run_state *r) {
 
 /* run: the machine's card, from before anything was measured. Takes it. */
 static sm_status write_run(run_state *r, json_t *run) {
-    char slug[64];
-    sm_machine_slug(slug, sizeof slug);
-    json_t *options = options_json(r->o, &r->points);
     json_t *roof = r->session.roof ? sm_roof_json(r->session.roof) : json_null();
     sm_status status = SM_OK;
-    if (run && options && roof) {
-        json_object_set_new(run, "machine", json_string(slug));
-        json_object_set(run, "options", options);
+    if (run && roof) {
+        json_object_set_new(run, "machine", json_string(r->slug));
+        json_object_set(run, "options", r->options);
         json_object_set(run, "roof", roof);
         status = sm_records_write_run(r->file, run);
     } else {
         status = sm_fail(SM_E_NOMEM, "no memory for the record of the run");
     }
     json_decref(roof);
-    json_decref(options);
     json_decref(run);
     return status;
 }
@@ -185,7 +179,15 @@ static sm_status run_point(run_state *r, size_t i) {
     return status;
 }
 
+static void find_cpus(sm_session *s) {
+    sm_machine_sizes sizes;
+    sm_machine_get_sizes(&sizes);
+    for (size_t i = 0; i + 1 < sizes.threads && i < MAX_CPUS; i++)
+        s->cpus[i] = sm_machine_cpu(i + 1);
+}
+
 static sm_status run_points(run_state *r) {
+    find_cpus(&r->session);
     SM_TRY(sm_watch_create(&r->session.watch));
     if (!r->o->json) sm_report_header();
     for (size_t i = 0; i < r->points.count && !stop_signal; i++) {
@@ -222,7 +224,6 @@ static int finish(run_state *r, sm_status status) {
 
 int sm_session_run(const sm_run_options *options) {
     run_state r = {.o = options, .session = {.options = options}};
-    for (size_t i = 0; i < MAX_CPUS; i++) r.session.cpus[i] = sm_machine_cpu(i + 1);
     sm_status status = sm_points_create(options, &r.points);
     if (status != SM_OK) return complain_status(status);
     int code;
@@ -241,6 +242,7 @@ int sm_session_run(const sm_run_options *options) {
         if (status == SM_OK) status = run_points(&r);
         code = finish(&r, status);
     }
+    json_decref(r.options);
     sm_watch_free(r.session.watch);
     sm_roof_free(r.session.roof);
     free(r.session.dense);

@@ -40,6 +40,8 @@ typedef struct sm_run_options {
     sm_choice_set format[MAX_SETS]; /* empty: dense only */
     size_t format_count;
     int kernels_all;
+    int sweep; /* the fastest few of every kernel at every K tile */
+    int plan;  /* what a plan chooses for itself, as a candidate of its own */
     const char *kernels[MAX_NAMES];
     size_t kernels_count;
     uint32_t peers; /* bit i: peer i may run; SM_PEERS_AUTO: all that are usable */

@@ -1,14 +1,12 @@
 /* Taints: thread migration, involuntary switches, steal time, a slow probe before or after. */
 #include "measure/watch.h"
+#include "machine/machine.h"
 #include "measure/clock.h"
 #include "roof/roof.h"
-#include <fcntl.h>
 #include <math.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 /* The probe itself scatters by a few per cent; a neighbour costs it 15 % or more. */
 static const double SLOW = 1.15;
@@ -18,7 +16,7 @@ struct sm_watch {
     double begin_ns;
     int cpu;
     long switches;
-    unsigned long long steal;
+    double stolen_s;
 };
 
 static double probe(void) {
@@ -33,20 +31,11 @@ static double probe(void) {
     return best;
 }
 
-/* Steal ticks of all CPUs; 0 where the kernel does not say. */
-static unsigned long long steal_ticks(void) {
-    char text[256];
-    unsigned long long v[8] = {0};
-    const int fd = open("/proc/stat", O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return 0;
-    const ssize_t got = read(fd, text, sizeof text - 1);
-    close(fd);
-    if (got <= 0) return 0;
-    text[got] = '\0';
-    if (sscanf(text, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &v[0], &v[1], &v[2], &v[3],
-               &v[4], &v[5], &v[6], &v[7]) != 8)
-        return 0;
-    return v[7];
+/* Of all hardware threads; 0 where the kernel does not say. */
+static double stolen_s(void) {
+    sm_cpu_time t;
+    (void)sm_machine_cpu_time("", &t);
+    return t.stolen;
 }
 
 static long switches(void) {
@@ -74,7 +63,7 @@ void sm_watch_free(sm_watch *w) {
 }
 
 void sm_watch_begin(sm_watch *w) {
-    w->steal = steal_ticks();
+    w->stolen_s = stolen_s();
     w->begin_ns = probe();
     w->cpu = sched_getcpu();
     w->switches = switches();
@@ -88,6 +77,6 @@ int64_t sm_watch_end(sm_watch *w) {
     if (end_ns < w->quiet_ns) w->quiet_ns = end_ns;
     if (w->begin_ns < w->quiet_ns) w->quiet_ns = w->begin_ns;
     if (fmax(w->begin_ns, end_ns) > SLOW * w->quiet_ns) taint |= TAINT_PROBE;
-    if (steal_ticks() != w->steal) taint |= TAINT_STEAL;
+    if (stolen_s() != w->stolen_s) taint |= TAINT_STEAL;
     return taint;
 }

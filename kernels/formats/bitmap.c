@@ -72,4 +72,5 @@ static size_t max_kt(size_t nr) {
     return UINT32_MAX;
 }
 
-const sm_format sm_format_bitmap = {"bitmap", pack, expand, max_kt, NULL};
+const sm_format sm_format_bitmap = {
+    .name = "bitmap", .pack = pack, .expand = expand, .max_kt = max_kt, .rows_alike = 1};

@@ -43,36 +43,12 @@ static void pack_panel(sm_packed *p, const sm_columns *c, size_t cols, size_t *h
 static sm_status pack(const sm_csr *csr, sm_packed *out) {
     const size_t mr = out->kernel->mr, panels = sm_ceil_div(out->rows, mr);
     const size_t used = used_columns(csr, mr);
-    sm_columns c;
-    SM_TRY(sm_columns_alloc(csr, out, &c));
     out->head16 = sm_alloc(panels * out->tiles, sizeof *out->head16);
     out->index16 = sm_alloc(used, sizeof *out->index16);
     out->value = sm_alloc(used * mr, sizeof *out->value);
-    if (!out->head16 || !out->index16 || !out->value || (used == 0 && csr->nnz > 0)) {
-        sm_columns_free(&c);
+    if (!out->head16 || !out->index16 || !out->value || (used == 0 && csr->nnz > 0))
         return sm_fail(SM_E_NOMEM, "no memory to pack %zu columns of %zu rows as bsr", used, mr);
-    }
-    size_t head = 0, index = 0, value = 0, segment = 0;
-    for (size_t b = 0; b < out->blocks; b++) {
-        const size_t rows = sm_block_rows(out, b);
-        for (size_t t = 0; t < out->tiles; t++, segment++) {
-            out->head_at[segment] = head;
-            out->index_at[segment] = index;
-            out->value_at[segment] = value;
-            for (size_t r = 0; r < rows; r += mr) {
-                sm_columns_take(csr, out, &c, out->block_row[b] + r, sm_min_size(mr, rows - r), t);
-                pack_panel(out, &c, sm_tile_cols(out, t), &head, &index, &value);
-            }
-        }
-    }
-    out->head_at[segment] = head;
-    out->index_at[segment] = index;
-    out->value_at[segment] = value;
-    out->index_bits = 16;
-    out->bytes =
-        (sm_bytes){value * sizeof(float), index * sizeof(uint16_t), head * sizeof(uint16_t)};
-    sm_columns_free(&c);
-    return SM_OK;
+    return sm_pack_panels(csr, out, pack_panel);
 }
 
 static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) {
@@ -93,4 +69,5 @@ static size_t max_kt(size_t nr) {
     return sm_min_size(UINT16_MAX * sm_index_unit(nr) / (nr * sizeof(float)) + 1, UINT16_MAX);
 }
 
-const sm_format sm_format_bsr = {"bsr", pack, expand, max_kt, values};
+const sm_format sm_format_bsr = {
+    .name = "bsr", .pack = pack, .expand = expand, .max_kt = max_kt, .values = values};

@@ -1,4 +1,5 @@
-/* The columns of one panel in one K tile, for formats that store a panel column by column. */
+/* The columns of one panel in one K tile, and the walk over all panels, for formats that store a
+ * panel column by column. */
 #include "packed.h"
 #include <string.h>
 
@@ -36,4 +37,31 @@ void sm_columns_take(const sm_csr *csr, const sm_packed *p, sm_columns *c, size_
             c->value[(csr->col[i] - c0) * mr + r] = csr->val[i];
         }
     }
+}
+
+sm_status sm_pack_panels(const sm_csr *csr, sm_packed *out, sm_pack_panel *pack_panel) {
+    const size_t mr = out->kernel->mr;
+    sm_columns c;
+    SM_TRY(sm_columns_alloc(csr, out, &c));
+    size_t head = 0, index = 0, value = 0, segment = 0;
+    for (size_t b = 0; b < out->blocks; b++) {
+        const size_t rows = sm_block_rows(out, b);
+        for (size_t t = 0; t < out->tiles; t++, segment++) {
+            out->head_at[segment] = head;
+            out->index_at[segment] = index;
+            out->value_at[segment] = value;
+            for (size_t r = 0; r < rows; r += mr) {
+                sm_columns_take(csr, out, &c, out->block_row[b] + r, sm_min_size(mr, rows - r), t);
+                pack_panel(out, &c, sm_tile_cols(out, t), &head, &index, &value);
+            }
+        }
+    }
+    out->head_at[segment] = head;
+    out->index_at[segment] = index;
+    out->value_at[segment] = value;
+    out->index_bits = 16;
+    out->bytes =
+        (sm_bytes){value * sizeof(float), index * sizeof(uint16_t), head * sizeof(uint16_t)};
+    sm_columns_free(&c);
+    return SM_OK;
 }

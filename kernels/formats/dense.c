@@ -49,4 +49,5 @@ static size_t max_kt(size_t nr) {
     return UINT32_MAX;
 }
 
-const sm_format sm_format_dense = {"dense", pack, expand, max_kt, NULL};
+const sm_format sm_format_dense = {
+    .name = "dense", .pack = pack, .expand = expand, .max_kt = max_kt, .rows_alike = 1};

@@ -148,4 +148,4 @@ static size_t max_kt(size_t nr) {
     return UINT16_MAX + 1;
 }
 
-const sm_format sm_format_nm = {"nm", pack, expand, max_kt, NULL};
+const sm_format sm_format_nm = {.name = "nm", .pack = pack, .expand = expand, .max_kt = max_kt};

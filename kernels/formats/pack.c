@@ -3,22 +3,23 @@
 #include "packed.h"
 #include <string.h>
 
-/* A row costs its nonzeros and about as much as ROW_COST of them for its accumulators. */
+/* A row costs its nonzeros and about as much as ROW_COST of them for its accumulators; for formats
+ * that pad it is an estimate. */
 enum { ROW_COST = 4 };
 
-static double cost_above(const sm_csr *csr, int dense, size_t row) {
-    return dense ? (double)row : (double)csr->row_ptr[row] + ROW_COST * (double)row;
+static double cost_above(const sm_csr *csr, int alike, size_t row) {
+    return alike ? (double)row : (double)csr->row_ptr[row] + ROW_COST * (double)row;
 }
 
 /* First row of part i: the multiple of mr nearest to its share of the cost. */
-static size_t part_row(const sm_csr *csr, int dense, size_t mr, size_t i, size_t parts) {
-    const double target = cost_above(csr, dense, csr->rows) * (double)i / (double)parts;
+static size_t part_row(const sm_csr *csr, int alike, size_t mr, size_t i, size_t parts) {
+    const double target = cost_above(csr, alike, csr->rows) * (double)i / (double)parts;
     size_t low = 0, high = sm_ceil_div(csr->rows, mr); /* panels */
     if (i == parts) return csr->rows;
     while (low < high) {
         const size_t middle = (low + high) / 2;
         const size_t row = sm_min_size((2 * middle + 1) * mr / 2, csr->rows); /* of its middle */
-        if (cost_above(csr, dense, row) < target)
+        if (cost_above(csr, alike, row) < target)
             low = middle + 1;
         else
             high = middle;
@@ -29,17 +30,15 @@ static size_t part_row(const sm_csr *csr, int dense, size_t mr, size_t i, size_t
 /* Fills parts, blocks and their rows. */
 static sm_status cut_rows(const sm_csr *csr, size_t parts, sm_packed *p) {
     const size_t mr = p->kernel->mr;
-    /* These cost the same a row whatever is in it. For formats that pad it is an estimate. */
-    const int dense =
-        strcmp(p->kernel->format, "dense") == 0 || strcmp(p->kernel->format, "bitmap") == 0;
+    const int alike = sm_format_of(p->kernel)->rows_alike;
     p->parts = sm_min_size(parts, sm_ceil_div(p->rows, mr));
     p->part_block = sm_alloc(p->parts + 1, sizeof *p->part_block);
     p->block_row = sm_alloc(p->rows / p->mc + p->parts + 2, sizeof *p->block_row);
     if (!p->part_block || !p->block_row)
         return sm_fail(SM_E_NOMEM, "%s: no memory for %zu parts", p->kernel->name, p->parts);
     for (size_t i = 0; i < p->parts; i++) {
-        const size_t end = part_row(csr, dense, mr, i + 1, p->parts);
-        size_t row = part_row(csr, dense, mr, i, p->parts);
+        const size_t end = part_row(csr, alike, mr, i + 1, p->parts);
+        size_t row = part_row(csr, alike, mr, i, p->parts);
         p->part_block[i] = p->blocks;
         for (size_t left = sm_ceil_div(end - row, p->mc); left > 0; left--) {
             p->block_row[p->blocks++] = row;

@@ -58,67 +58,116 @@ SM_INLINE void lanes_end(const vec *sum, const sm_tile *t, size_t r0, size_t row
 _Static_assert(SM_NR % VL == 0, "nr must be a whole number of vectors");
 #define NV (SM_NR / VL)
 
-/* Loads the accumulators of a panel: bias (or zero) in the first K tile, else the partial sums. */
-SM_INLINE void tile_begin(vec acc[MR][NV], const sm_tile *t, size_t r0, size_t valid) {
+/* The last strip of X may hold few columns: a body computes the first nv vectors of a row only, a
+ * constant in each of its copies. NARROW(body, w, t) calls the copy that t->n columns need. */
+#define NARROW_TO(body, w, t, nv)                                                                  \
+    case nv:                                                                                       \
+        if (nv < NV && VL > 1) {                                                                   \
+            body(w, t, nv);                                                                        \
+            return;                                                                                \
+        }                                                                                          \
+        break;
+#define NARROW(body, w, t)                                                                         \
+    do {                                                                                           \
+        switch (((t)->n + VL - 1) / VL) {                                                          \
+            NARROW_TO(body, w, t, 1)                                                               \
+            NARROW_TO(body, w, t, 2)                                                               \
+            NARROW_TO(body, w, t, 3)                                                               \
+            NARROW_TO(body, w, t, 4)                                                               \
+            NARROW_TO(body, w, t, 5)                                                               \
+        default:                                                                                   \
+            break;                                                                                 \
+        }                                                                                          \
+        body(w, t, NV);                                                                            \
+    } while (0)
+
+/* Rows of Y lie too far apart for the hardware to foresee the stores. */
+SM_INLINE void prefetch_y(const sm_tile *t, const size_t row[MR], const size_t nv) {
+    SM_FOR (r, MR) {
+        const float *y = t->y + (ptrdiff_t)row[r] * t->y_rs;
+        for (size_t j = 0; j < nv * VL; j += 16) __builtin_prefetch(y + j, 1);
+        __builtin_prefetch(y + nv * VL - 1, 1);
+    }
+}
+
+/* Loads the accumulators of MR rows of a block of `rows` rows: bias (or zero) in the first K tile,
+ * else the partial sums. */
+SM_INLINE void rows_begin(vec acc[MR][NV], const sm_tile *t, const size_t row[MR], size_t rows,
+                          const size_t nv) {
+    if (t->last) prefetch_y(t, row, nv);
     if (t->first) {
         SM_FOR (r, MR) {
-            const float b = t->bias && r < valid ? t->bias[r0 + r] : 0.0f;
-            SM_FOR (j, NV) acc[r][j] = vec_set1(b);
+            const float b = t->bias && row[r] < rows ? t->bias[row[r]] : 0.0f;
+            SM_FOR (j, nv) acc[r][j] = vec_set1(b);
         }
         return;
     }
-    const float *partial = t->acc + r0 * NR;
     SM_FOR (r, MR)
-        SM_FOR (j, NV) acc[r][j] = vec_load(partial + r * NR + j * VL);
+        SM_FOR (j, nv) acc[r][j] = vec_load(t->acc + row[r] * NR + j * VL);
+}
+
+/* The same for the panel that starts at row r0 and has so many valid rows. */
+SM_INLINE void tile_begin(vec acc[MR][NV], const sm_tile *t, size_t r0, size_t valid,
+                          const size_t nv) {
+    size_t row[MR];
+    SM_FOR (r, MR) row[r] = r0 + r;
+    rows_begin(acc, t, row, r0 + valid, nv);
 }
 
 /* Adds one column of W to the tile: value holds the weights of the rows whose bits are set in
  * `rows` (a constant), in order; x is the column's row of X. The shorter of the two stays in
  * registers and the longer passes through. Returns where the next column's values are. */
 SM_INLINE const float *tile_column(vec acc[MR][NV], const unsigned rows, const float *value,
-                                   const float *x) {
+                                   const float *x, const size_t nv) {
     if (MR <= NV) {
         vec w[MR];
         SM_FOR (r, MR)
             if (rows >> r & 1) w[r] = vec_bcast(value++);
-        SM_FOR (j, NV) {
+        SM_FOR (j, nv) {
             const vec xj = vec_load(x + j * VL);
             SM_FOR (r, MR)
                 if (rows >> r & 1) acc[r][j] = vec_fma(w[r], xj, acc[r][j]);
         }
     } else {
         vec xj[NV];
-        SM_FOR (j, NV) xj[j] = vec_load(x + j * VL);
+        SM_FOR (j, nv) xj[j] = vec_load(x + j * VL);
         SM_FOR (r, MR) {
             if (!(rows >> r & 1)) continue;
             const vec w = vec_bcast(value++);
-            SM_FOR (j, NV) acc[r][j] = vec_fma(w, xj[j], acc[r][j]);
+            SM_FOR (j, nv) acc[r][j] = vec_fma(w, xj[j], acc[r][j]);
         }
     }
     return value;
 }
 enum { ALL_ROWS = (1 << MR) - 1 };
 
-/* Clamps and stores the valid rows of a panel to Y (last K tile), or keeps the partial sums. */
-SM_INLINE void tile_end(vec acc[MR][NV], const sm_tile *t, size_t r0, size_t valid) {
+/* Clamps and stores the valid rows to Y (last K tile), or keeps the partial sums. */
+SM_INLINE void rows_end(vec acc[MR][NV], const sm_tile *t, const size_t row[MR], size_t rows,
+                        const size_t nv) {
     if (!t->last) {
-        float *partial = t->acc + r0 * NR;
         SM_FOR (r, MR)
-            SM_FOR (j, NV) vec_store(partial + r * NR + j * VL, acc[r][j]);
+            SM_FOR (j, nv) vec_store(t->acc + row[r] * NR + j * VL, acc[r][j]);
         return;
     }
     const vec lo = vec_set1(t->lo), hi = vec_set1(t->hi);
     SM_FOR (r, MR) {
-        if (r >= valid) break;
-        float *y = t->y + (ptrdiff_t)(r0 + r) * t->y_rs;
-        if (t->n == NR) {
-            SM_FOR (j, NV) vec_storeu(y + j * VL, vec_min(hi, vec_max(lo, acc[r][j])));
+        if (row[r] >= rows) break;
+        float *y = t->y + (ptrdiff_t)row[r] * t->y_rs;
+        if (t->n == nv * VL) {
+            SM_FOR (j, nv) vec_storeu(y + j * VL, vec_min(hi, vec_max(lo, acc[r][j])));
         } else {
-            SM_FOR (j, NV)
+            SM_FOR (j, nv)
                 if (j * VL < t->n)
                     vec_store_tail(y + j * VL, vec_min(hi, vec_max(lo, acc[r][j])), t->n - j * VL);
         }
     }
+}
+
+SM_INLINE void tile_end(vec acc[MR][NV], const sm_tile *t, size_t r0, size_t valid,
+                        const size_t nv) {
+    size_t row[MR];
+    SM_FOR (r, MR) row[r] = r0 + r;
+    rows_end(acc, t, row, r0 + valid, nv);
 }
 #endif
 

@@ -58,4 +58,15 @@ static inline vec vec_max(vec a, vec b) {
     return _mm256_max_ps(a, b);
 }
 
+/* Four neighbouring floats in one load; vec_pick() repeats one of them, a constant. */
+typedef __m256 vec_four;
+static inline vec_four vec_load_four(const float *p) {
+    return _mm256_broadcast_ps((const __m128 *)(const void *)p);
+}
+#define vec_pick(four, i)                                                                          \
+    ((i) == 0   ? _mm256_permute_ps(four, 0x00)                                                    \
+     : (i) == 1 ? _mm256_permute_ps(four, 0x55)                                                    \
+     : (i) == 2 ? _mm256_permute_ps(four, 0xaa)                                                    \
+                : _mm256_permute_ps(four, 0xff))
+
 #endif

@@ -82,4 +82,15 @@ static inline vec vec_max(vec a, vec b) {
     return _mm512_max_ps(a, b);
 }
 
+/* Four neighbouring floats in one load; vec_pick() repeats one of them, a constant. */
+typedef __m512 vec_four;
+static inline vec_four vec_load_four(const float *p) {
+    return _mm512_broadcast_f32x4(_mm_loadu_ps(p));
+}
+#define vec_pick(four, i)                                                                          \
+    ((i) == 0   ? _mm512_permute_ps(four, 0x00)                                                    \
+     : (i) == 1 ? _mm512_permute_ps(four, 0x55)                                                    \
+     : (i) == 2 ? _mm512_permute_ps(four, 0xaa)                                                    \
+                : _mm512_permute_ps(four, 0xff))
+
 #endif

@@ -51,4 +51,13 @@ static inline vec vec_max(vec a, vec b) {
     return a > b ? a : b;
 }
 
+/* Four neighbouring floats; vec_pick() is one of them. */
+typedef const float *vec_four;
+static inline vec_four vec_load_four(const float *p) {
+    return p;
+}
+static inline vec vec_pick(vec_four four, size_t i) {
+    return four[i];
+}
+
 #endif

@@ -8,7 +8,7 @@
 _Static_assert(MR *NV + (MR < NV ? MR : NV) + 1 <= VEC_REGS,
                "the tile and the shorter of weights and X row must fit the registers");
 
-void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
+SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
     enum { UNIT = 8 }; /* sm_index_unit(NR) */
     const size_t segment = t->block * w->tiles + t->tile;
     const size_t rows = sm_block_rows(w, t->block);
@@ -19,9 +19,14 @@ void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
     for (size_t r0 = 0; r0 < rows; r0 += MR, count++) {
         const size_t valid = panel_rows(rows, r0);
         vec acc[MR][NV];
-        tile_begin(acc, t, r0, valid);
+        tile_begin(acc, t, r0, valid, nv);
         for (const uint16_t *end = index + *count; index < end; index++)
-            value = tile_column(acc, ALL_ROWS, value, (const float *)(x + (size_t)*index * UNIT));
-        tile_end(acc, t, r0, valid);
+            value =
+                tile_column(acc, ALL_ROWS, value, (const float *)(x + (size_t)*index * UNIT), nv);
+        tile_end(acc, t, r0, valid, nv);
     }
+}
+
+void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
+    NARROW(multiply, w, t);
 }

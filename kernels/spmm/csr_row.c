@@ -5,7 +5,7 @@
 
 _Static_assert(MR == 1, "one row at a time");
 
-void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
+SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
     const size_t segment = t->block * w->tiles + t->tile;
     const size_t rows = sm_block_rows(w, t->block);
     const uint32_t *count = w->head32 + w->head_at[segment];
@@ -13,14 +13,18 @@ void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
     const float *value = w->value + w->value_at[segment];
     for (size_t r = 0; r < rows; r++) {
         vec acc[MR][NV];
-        tile_begin(acc, t, r, 1);
+        tile_begin(acc, t, r, 1, nv);
         for (size_t i = 0; i < count[r]; i++) {
             const float *xk = t->x + (size_t)index[i] * NR;
             const vec v = vec_bcast(value + i);
-            SM_FOR (j, NV) acc[0][j] = vec_fma(v, vec_load(xk + j * VL), acc[0][j]);
+            SM_FOR (j, nv) acc[0][j] = vec_fma(v, vec_load(xk + j * VL), acc[0][j]);
         }
         index += count[r];
         value += count[r];
-        tile_end(acc, t, r, 1);
+        tile_end(acc, t, r, 1, nv);
     }
+}
+
+void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
+    NARROW(multiply, w, t);
 }

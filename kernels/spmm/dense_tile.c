@@ -6,7 +6,7 @@
 
 _Static_assert(MR *NV + NV < VEC_REGS, "the tile, a row of X and a weight must fit the registers");
 
-void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
+SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
     const size_t segment = t->block * w->tiles + t->tile;
     const size_t rows = sm_block_rows(w, t->block);
     const size_t cols = sm_tile_cols(w, t->tile);
@@ -15,8 +15,12 @@ void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
         const size_t valid = panel_rows(rows, r0);
         const float *x = t->x;
         vec acc[MR][NV];
-        tile_begin(acc, t, r0, valid);
-        for (size_t k = 0; k < cols; k++, x += NR) value = tile_column(acc, ALL_ROWS, value, x);
-        tile_end(acc, t, r0, valid);
+        tile_begin(acc, t, r0, valid, nv);
+        for (size_t k = 0; k < cols; k++, x += NR) value = tile_column(acc, ALL_ROWS, value, x, nv);
+        tile_end(acc, t, r0, valid, nv);
     }
+}
+
+void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
+    NARROW(multiply, w, t);
 }

@@ -17,18 +17,18 @@ typedef struct stream {
     const float *value;
 } stream;
 
-SM_INLINE void bucket(vec acc[MR][NV], const unsigned rows, size_t count, const char *x,
-                      stream *s) {
+SM_INLINE void bucket(vec acc[MR][NV], const unsigned rows, size_t count, const char *x, stream *s,
+                      const size_t nv) {
     const uint16_t *index = s->index;
     const float *value = s->value;
     for (size_t i = 0; i < count; i++) {
-        value = tile_column(acc, rows, value, (const float *)(x + (size_t)index[i] * UNIT));
+        value = tile_column(acc, rows, value, (const float *)(x + (size_t)index[i] * UNIT), nv);
     }
     s->index = index + count;
     s->value = value;
 }
 
-void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
+SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
     enum { PATTERNS = (1 << MR) - 1 };
     const size_t segment = t->block * w->tiles + t->tile;
     const size_t rows = sm_block_rows(w, t->block);
@@ -38,9 +38,9 @@ void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
     for (size_t r0 = 0; r0 < rows; r0 += MR, count += PATTERNS) {
         const size_t valid = panel_rows(rows, r0);
         vec acc[MR][NV];
-        tile_begin(acc, t, r0, valid);
+        tile_begin(acc, t, r0, valid, nv);
 #define BUCKET(p)                                                                                  \
-    if (p <= PATTERNS) bucket(acc, p, count[p <= PATTERNS ? p - 1 : 0], x, &s)
+    if (p <= PATTERNS) bucket(acc, p, count[p <= PATTERNS ? p - 1 : 0], x, &s, nv)
         BUCKET(1);
         BUCKET(2);
         BUCKET(3);
@@ -57,6 +57,10 @@ void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
         BUCKET(14);
         BUCKET(15);
 #undef BUCKET
-        tile_end(acc, t, r0, valid);
+        tile_end(acc, t, r0, valid, nv);
     }
+}
+
+void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
+    NARROW(multiply, w, t);
 }

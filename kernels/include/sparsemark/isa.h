@@ -31,6 +31,10 @@ size_t sm_isa_count(void);
 const char *sm_isa_name(size_t level);                  /* NULL past the end */
 sm_status sm_isa_find(const char *name, size_t *level); /* SM_E_ARG lists the levels there are */
 
+/* Whether the level has vector operations of its own, written by hand, rather than the compiler's;
+ * 0 where there is no such level. */
+int sm_isa_hand_written(const char *name);
+
 /* One bit a level: 1u << level is set when cpuid has every feature the level needs and the
  * operating system saves the registers. Pure: depends on its argument only. */
 uint32_t sm_isa_usable(const sm_cpuid *cpuid);

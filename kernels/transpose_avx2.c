@@ -1,0 +1,59 @@
+/* Transposes of 8 x 8 blocks in 256-bit registers.
+ * Limit: shuffle ports, 16 shuffles and 8 inserting loads a block; then cache lines, see
+ * transpose.h. */
+#include "isa/intrin.h"
+#include "transpose.h"
+
+enum { EDGE = 8, CHUNK = 64 }; /* floats: of a block, of a turn */
+
+static inline __m256 halves(const float *low, const float *high) {
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);
+}
+
+/* Four rows of dst from the four columns of src that begin at src. */
+static inline void four_rows(const float *src, size_t src_rs, float *dst, size_t dst_rs) {
+    const __m256 a = halves(src, src + 4 * src_rs);
+    const __m256 b = halves(src + src_rs, src + 5 * src_rs);
+    const __m256 c = halves(src + 2 * src_rs, src + 6 * src_rs);
+    const __m256 d = halves(src + 3 * src_rs, src + 7 * src_rs);
+    const __m256 ab_low = _mm256_unpacklo_ps(a, b), ab_high = _mm256_unpackhi_ps(a, b);
+    const __m256 cd_low = _mm256_unpacklo_ps(c, d), cd_high = _mm256_unpackhi_ps(c, d);
+    _mm256_storeu_ps(dst, _mm256_shuffle_ps(ab_low, cd_low, 0x44));
+    _mm256_storeu_ps(dst + dst_rs, _mm256_shuffle_ps(ab_low, cd_low, 0xee));
+    _mm256_storeu_ps(dst + 2 * dst_rs, _mm256_shuffle_ps(ab_high, cd_high, 0x44));
+    _mm256_storeu_ps(dst + 3 * dst_rs, _mm256_shuffle_ps(ab_high, cd_high, 0xee));
+}
+
+static inline void block(const float *src, size_t src_rs, float *dst, size_t dst_rs) {
+    four_rows(src, src_rs, dst, dst_rs);
+    four_rows(src + 4, src_rs, dst + 4 * dst_rs, dst_rs);
+}
+
+static inline size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+/* The part of whole blocks, [i0, i1) x [j0, j1). */
+static void blocks(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t i0, size_t i1,
+                   size_t j0, size_t j1) {
+    for (size_t i = i0; i < i1; i += EDGE)
+        for (size_t j = j0; j < j1; j += EDGE)
+            block(src + j * src_rs + i, src_rs, dst + i * dst_rs + j, dst_rs);
+}
+
+void sm_transpose_avx2(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
+                       size_t cols, int dst_far) {
+    const size_t whole_i = rows / EDGE * EDGE, whole_j = cols / EDGE * EDGE;
+    if (dst_far) {
+        for (size_t j0 = 0; j0 < whole_j; j0 += CHUNK)
+            for (size_t i = 0; i < whole_i; i += EDGE)
+                blocks(src, src_rs, dst, dst_rs, i, i + EDGE, j0, least(j0 + CHUNK, whole_j));
+    } else {
+        for (size_t i0 = 0; i0 < whole_i; i0 += CHUNK)
+            for (size_t j = 0; j < whole_j; j += EDGE)
+                blocks(src, src_rs, dst, dst_rs, i0, least(i0 + CHUNK, whole_i), j, j + EDGE);
+    }
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = i < whole_i ? whole_j : 0; j < cols; j++)
+            dst[i * dst_rs + j] = src[j * src_rs + i];
+}
