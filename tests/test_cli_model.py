@@ -273,8 +273,9 @@ class Model(ProgramTest):
             self.assertRegex(record["pytorch"], r"^\d+\.\d+")
             self.assertIn(record["pytorch_format"], ("contiguous", "channels_last"))
             self.assertLess(record["difference"], 1e-4)
-            ratio = record["pytorch_time_ns"]["median"] / record["time_ns"]["median"]
-            self.assertAlmostEqual(record["speedup_pytorch"]["median"] / ratio, 1, delta=0.5)
+            self.assertGreater(record["pytorch_time_ns"]["low"], 0)
+            speedup = record["speedup_pytorch"]
+            self.assertTrue(0 < speedup["low"] <= speedup["median"] <= speedup["high"])
 
 
 @needs_program
