@@ -17,9 +17,8 @@ from images import SIDE
 
 WIDTHS = {"conv1": 32, "conv2": 64, "dense1": 1024, "dense2": 10}
 KERNEL, POOLED = 5, SIDE // 4
-METADATA = {"sparsemark.weights_order": "in-out,hwio",
-            "layout": "conv*.weight [height, width, in, out], dense*.weight [in, out], flattened as "
-                      "height, width, channel; input pixel / 255"}
+# One entry: safetensors writes several in an order of chance, and files are to be equal.
+METADATA = {"sparsemark.weights_order": "in-out,hwio"}
 # Keras's BatchNorm: epsilon 1e-3, and 0.99 of the old mean stays.
 BATCHNORM = {"eps": 1e-3, "momentum": 0.01}
 NAMES = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean",
@@ -64,10 +63,9 @@ def tensors_of(network):
     return found
 
 
-def save(path, network, metadata):
-    tensors = dict(sorted(tensors_of(network).items()))
-    write_whole(path, lambda name: safetensors.numpy.save_file(
-        tensors, name, metadata={**METADATA, **metadata}))
+def save(path, network):
+    tensors = tensors_of(network)
+    write_whole(path, lambda name: safetensors.numpy.save_file(tensors, name, metadata=METADATA))
 
 
 def load(path):

@@ -127,8 +127,7 @@ class Training:
         if "prune" not in self.recipe:
             return net.load(source)
         smaller = self.path("start.safetensors")
-        command = [PROGRAM, "prune", "--input", source, "--out", smaller, "--weights-order",
-                   "in-out,hwio", *self.recipe["prune"]]
+        command = [PROGRAM, "prune", "--input", source, "--out", smaller, *self.recipe["prune"]]
         try:
             done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, encoding="utf-8",
                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -221,7 +220,7 @@ class Training:
         if self.recipe["epochs"] == 0:
             self.prune(1)
         self.test("end")
-        net.save(self.path("model.safetensors"), self.network, {"model": self.recipe["name"]})
+        net.save(self.path("model.safetensors"), self.network)
         self.log.write({"type": "end", "model": "model.safetensors"})
         self.log.close()
         if os.path.exists(self.path("checkpoint.pt")):
