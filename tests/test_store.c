@@ -115,6 +115,110 @@ static void takes_what_is_promised(void **state) {
     free(t.data);
 }
 
+static void drop(sm_tensor *t) {
+    free(t->name);
+    free(t->data);
+}
+
+/* One value in every four neighbours, the last of them fewer; every hundredth four have none. */
+static void fill_one_of_four(sm_tensor *t, unsigned seed) {
+    uint32_t *w = t->data;
+    for (size_t i = 0; i < t->count; i += 4) {
+        const size_t left = t->count - i < 4 ? t->count - i : 4;
+        seed = seed * 1664525u + 1013904223u;
+        /* Any bits: NaN with a payload and -0.0 among them. */
+        w[i + (seed >> 16) % left] = i % 400 == 396 ? 0 : i % 64 == 0 ? 0x80000000u : seed | 1;
+    }
+}
+
+static void one_of_four_takes_two_bits(void **state) {
+    (void)state;
+    for (size_t count = 1; count < 5000; count = count < 70 ? count + 1 : count * 3 + 1) {
+        sm_tensor t = make("w", 1, &count);
+        sm_model_file file = {&t, 1, NULL};
+        sm_store_sizes sizes;
+        fill_one_of_four(&t, (unsigned)count);
+        assert_int_equal(model_tensor_sizes(&t, &sizes), SM_OK);
+        if (count >= 2000) /* fewer values than fours, but two bits for each of these */
+            assert_int_equal(sizes.sparse, (count + 3) / 4 * 4 + ((count + 3) / 4 + 3) / 4);
+        (void)round_trip(&file, SM_STORE_SPARSE);
+        drop(&t);
+    }
+}
+
+/* Exactly n of every m neighbours, at places that differ. */
+static void patterns_take_what_is_smallest(void **state) {
+    (void)state;
+    static const struct {
+        size_t n, m, bytes;
+    } cases[] = {{2, 4, 4096 * 2 + 512}, {1, 4, 4096 + 256}, {3, 4, 4096 * 3 + 512},
+                 {4, 4, 4096 * 4},       {0, 4, 512},        {1, 16, 1024 + 512}};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        sm_tensor t = make("w", 2, (const size_t[]){64, 64});
+        sm_model_file file = {&t, 1, NULL};
+        sm_store_sizes sizes;
+        for (size_t i = 0; i < t.count; i++)
+            if ((i + i / cases[c].m) % cases[c].m < cases[c].n) ((float *)t.data)[i] = (float)i + 1;
+        assert_int_equal(model_tensor_sizes(&t, &sizes), SM_OK);
+        assert_int_equal(sizes.sparse, cases[c].bytes);
+        (void)round_trip(&file, SM_STORE_SPARSE);
+        drop(&t);
+    }
+}
+
+static void every_rank_and_density(void **state) {
+    (void)state;
+    for (size_t rank = 0; rank <= SM_TENSOR_RANK; rank++)
+        for (int tenth = 0; tenth <= 10; tenth++) {
+            size_t shape[SM_TENSOR_RANK];
+            for (size_t i = 0; i < rank; i++) shape[i] = 1 + (i * 7 + (size_t)tenth) % 5;
+            if (rank > 0) shape[rank - 1] = 67;
+            sm_tensor t = make("w", rank, shape);
+            sm_model_file file = {&t, 1, NULL};
+            fill(&t, tenth / 10.0, (unsigned)(rank * 11 + (size_t)tenth));
+            (void)round_trip(&file, SM_STORE_DENSE);
+            (void)round_trip(&file, SM_STORE_SPARSE);
+            drop(&t);
+        }
+}
+
+static void names_that_are_taken(void **state) {
+    (void)state;
+    sm_tensor items[] = {make("w", 1, (const size_t[]){100}),
+                         make("w.sparse_values", 1, (const size_t[]){3})};
+    sm_model_file file = {items, 2, NULL};
+    ((float *)items[1].data)[0] = ((float *)items[1].data)[1] = ((float *)items[1].data)[2] = 1;
+    (void)round_trip(&file, SM_STORE_DENSE);
+    assert_int_equal(model_file_write(file_in("taken.safetensors"), &file, SM_STORE_SPARSE),
+                     SM_E_FORMAT);
+    assert_non_null(strstr(sm_message(), "w.sparse_values: expected a name once"));
+    assert_int_equal(access(file_in("taken.safetensors"), F_OK), -1);
+    drop(&items[0]);
+    drop(&items[1]);
+}
+
+static void refuses_every_cut(void **state) {
+    (void)state;
+    const char *path = file_in("cut.safetensors");
+    sm_tensor items[] = {make("w", 1, (const size_t[]){70}), make("q", 1, (const size_t[]){64})};
+    sm_model_file file = {items, 2, NULL}, back;
+    fill(&items[0], 0.7, 5);
+    fill_one_of_four(&items[1], 6);
+    assert_int_equal(model_file_write(path, &file, SM_STORE_SPARSE), SM_OK);
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    assert_int_equal(fseek(f, 0, SEEK_END), 0);
+    const long size = ftell(f);
+    fclose(f);
+    for (long cut = size - 1; cut >= 0; cut--) {
+        assert_int_equal(truncate(path, cut), 0);
+        assert_int_equal(model_file_read(path, &back), SM_E_FORMAT);
+        assert_null(back.items);
+    }
+    drop(&items[0]);
+    drop(&items[1]);
+}
+
 /* A file with these tensors and note; the data are zeros, but for the bits. */
 static sm_status read_made(const char *header, const char *data, size_t size) {
     const char *path = file_in("bad.safetensors");
@@ -163,6 +267,46 @@ static void refuses_contradictions(void **state) {
             "\0\0\0\0\1\1\1\1\x11\0\0\0\0\0", 14, "once");
 }
 
+#define INDICES(n, begin, end)                                                                     \
+    "\"w.sparse_indices\":{\"dtype\":\"U8\",\"shape\":[" #n "],\"data_offsets\":[" #begin "," #end \
+    "]}"
+
+static void refuses_bad_indices(void **state) {
+    (void)state;
+    const char *good = "{" VALUES(2, 8) "," INDICES(1, 8, 9) "," NOTE("1:4 F32 7") "}";
+    assert_int_equal(read_made(good, "\0\0\0\0\1\1\1\1\x0b", 9), SM_OK);
+    refuses(good, "\0\0\0\0\1\1\1\1\x0f", 9, "element below 7");
+    refuses(good, "\0\0\0\0\1\1\1\1\x1b", 9, "behind the index");
+    refuses("{" VALUES(2, 8) "," INDICES(1, 8, 9) "," NOTE("1:4 F32 9") "}", "\0\0\0\0\1\1\1\1\x0b",
+            9, "3 values");
+    refuses("{" VALUES(2, 8) "," INDICES(1, 8, 9) "," NOTE("1:4 F32 3,22") "}",
+            "\0\0\0\0\1\1\1\1\x0b", 9, "5 bytes in w.sparse_indices");
+    refuses("{" VALUES(2, 8) "," BITS(1, 8, 9) "," NOTE("1:4 F32 7") "}", "\0\0\0\0\1\1\1\1\x0b", 9,
+            "sparse_indices");
+    refuses("{" VALUES(2, 8) "," INDICES(1, 8, 9) "," NOTE("2:4 F32 7") "}", "\0\0\0\0\1\1\1\1\x0b",
+            9, "1:4 F32");
+}
+
+static void refuses_notes_that_are_none(void **state) {
+    (void)state;
+    static const char data[] = "\0\0\0\0\1\1\1\1\x11\0";
+    const char *parts = "{" VALUES(2, 8) "," BITS(2, 8, 10) "}";
+    refuses(parts, data, 10, "expected \"sparsemark.sparse.w\" in \"__metadata__\"");
+    refuses("{" VALUES(2, 8) "," BITS(2, 8, 10) ",\"__metadata__\":{\"sparsemark.sparse.w\":3}}",
+            data, 10, "expected a string");
+    refuses("{" VALUES(2, 8) "," BITS(2, 8, 10) ",\"__metadata__\":{\"sparsemark.sparse.w\\n\":"
+                                                "\"bitmap F32 12\"}}",
+            data, 10, "printable ASCII, got \"w\\x0a\"");
+    assert_int_equal(
+        read_made("{" VALUES(2, 8) "," BITS(2, 8, 10) ",\"__metadata__\":{\"sparsemark.sparse.\":"
+                                                      "\"bitmap F32 12\"}}",
+                  data, 10),
+        SM_E_FORMAT);
+    assert_non_null(strstr(sm_message(), "printable ASCII, got \"\""));
+    /* One part alone is a tensor like any other. */
+    assert_int_equal(read_made("{" VALUES(2, 8) "}", data, 8), SM_OK);
+}
+
 static void leaves_nothing_half(void **state) {
     (void)state;
     const char *path = file_in("full.safetensors");
@@ -199,7 +343,17 @@ static int remove_folder(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(returns_every_bit), cmocka_unit_test(takes_what_is_promised),
-        cmocka_unit_test(refuses_contradictions), cmocka_unit_test(leaves_nothing_half)};
+        cmocka_unit_test(returns_every_bit),
+        cmocka_unit_test(takes_what_is_promised),
+        cmocka_unit_test(one_of_four_takes_two_bits),
+        cmocka_unit_test(patterns_take_what_is_smallest),
+        cmocka_unit_test(every_rank_and_density),
+        cmocka_unit_test(names_that_are_taken),
+        cmocka_unit_test(refuses_every_cut),
+        cmocka_unit_test(refuses_contradictions),
+        cmocka_unit_test(refuses_bad_indices),
+        cmocka_unit_test(refuses_notes_that_are_none),
+        cmocka_unit_test(leaves_nothing_half),
+    };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
