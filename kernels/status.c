@@ -2,6 +2,7 @@
 #include <sparsemark/status.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static _Thread_local char message[512];
 
@@ -30,9 +31,11 @@ const char *sm_message(void) {
 }
 
 sm_status(sm_fail)(sm_status status, const char *format, ...) {
+    char text[sizeof message] = ""; /* an argument may be the message before */
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(message, sizeof message, format, args);
+    (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    memcpy(message, text, sizeof message);
     return status;
 }

@@ -111,11 +111,14 @@ static int one_a_row(size_t r, size_t c) {
     return c == r * 7 % 512;
 }
 
-/* Dense weights could be larger than memory there: they are not even tried. */
+/* Dense weights could be larger than memory there: they are not even tried. A small matrix is. */
 static void test_nearly_empty_is_never_dense(void **state) {
     (void)state;
     problem p;
     make_problem(64, 512, 1, 0, one_a_row, &p);
+    assert_true(planned(&p, 1, 0, 0).dense_s > 0);
+    free_problem(&p);
+    make_problem(64, 1 << 15, 1, 0, one_a_row, &p);
     for (size_t n = 1; n <= 64; n *= 64) {
         const sm_plan_info info = planned(&p, n, 0, 0);
         assert_string_not_equal(info.kernel->format, "dense");

@@ -215,11 +215,8 @@ sm_status sm_axis_pattern(sm_run_options *o, const char *text) {
         text = next_word(text, word);
         if (o->pattern_count == MAX_AXIS)
             return sm_fail(SM_E_ARG, "--pattern: expected at most %d names", MAX_AXIS);
-        if (sm_pattern_parse(word, &o->pattern[o->pattern_count++]) != SM_OK) {
-            char why[256];
-            snprintf(why, sizeof why, "%s", sm_message());
-            return sm_fail(SM_E_ARG, "--%s", why);
-        }
+        if (sm_pattern_parse(word, &o->pattern[o->pattern_count++]) != SM_OK)
+            return sm_fail(SM_E_ARG, "--%s", sm_message()); /* "--pattern '...': ..." */
     }
     return SM_OK;
 }
