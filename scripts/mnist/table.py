@@ -27,7 +27,6 @@ class Row:
         self.folder, self.reasons = os.path.join(out, self.name), []
         log = read_log(os.path.join(self.folder, "log.jsonl"))
         self.run = log[0] if log else {}
-        self.seconds = sum(e["seconds"] for e in log if e["type"] == "epoch")
         self.tests = {e["when"]: e for e in log if e["type"] == "test"}
         self.masks = {e["layer"]: e for e in log if e["type"] == "prune"}
         if not log or log[-1]["type"] != "end":
@@ -114,7 +113,7 @@ def pytorch(row):
 
 
 COLUMNS = ("recipe", "what", "before %", "pruned %", "after %", "zeros %", "dense MB", "gzip MB",
-           "sparse MB", "sparse + gzip MB", "ms a batch", "speedup", "over PyTorch", "training s")
+           "sparse MB", "sparse + gzip MB", "ms a batch", "speedup", "over PyTorch")
 
 
 def cells(row, dense):
@@ -124,7 +123,7 @@ def cells(row, dense):
             percent(row.accuracy("end")), percent(row.sparsity(), 1),
             *(megabytes(row.bytes(kind)) for kind in ("dense", "gzip", "sparse", "sparse_gzip")),
             "-" if time is None else f"{time / 1e6:.3f}", ratio_text(speedup(row, dense)),
-            ratio_text(pytorch(row)), f"{row.seconds:.0f}" if row.run else "-")
+            ratio_text(pytorch(row)))
 
 
 def conditions(rows):
@@ -135,8 +134,7 @@ def conditions(rows):
     o = run["options"]
     tests = [row.tests["end"] for row in rows if "end" in row.tests]
     said = [f"{run['train_images']} training images, {o['images'] - run['train_images']} held for "
-            f"validation, batch {o['batch']}, seed {o['seed']}, {o['threads']} threads, PyTorch "
-            f"{o['torch']}. Accuracy on the test images: of the model a recipe starts from, right "
+            f"validation, batch {o['batch']}, seed {o['seed']}, PyTorch {o['torch']}. Accuracy on the test images: of the model a recipe starts from, right "
             "after it was first pruned at the start, at the end."]
     if tests:
         p, n = max(t["accuracy"] for t in tests), tests[0]["images"]

@@ -3,7 +3,8 @@
 
 A recipe leaves OUT/RECIPE/model.safetensors and log.jsonl: an object for the run, for every mask
 made, every epoch and every test. A training that was stopped goes on from its last checkpoint when
-the same command is given again, and ends with the same bytes.
+the same command is given again, and ends with the same bytes. MNIST_LINE is the line of the progress
+bar, for several at once.
 """
 
 import argparse
@@ -214,7 +215,7 @@ class Training:
             return
         self.begin()
         with tqdm(total=self.steps, initial=self.step, desc=self.recipe["name"], unit="batch",
-                  disable=None) as bar:
+                  disable=None, position=int(os.environ.get("MNIST_LINE", 0))) as bar:
             for epoch in range(self.step // self.steps_per_epoch, self.recipe["epochs"]):
                 self.epoch(epoch, bar)
         if self.recipe["epochs"] == 0:
@@ -246,7 +247,8 @@ def arguments(recipes):
     parser.add_argument("--images", type=whole, help="train on the first N images only")
     parser.add_argument("--batch", type=whole, default=128, help="images a step (128)")
     parser.add_argument("--seed", type=whole, default=1, help="of everything random (1)")
-    parser.add_argument("--threads", type=whole, default=2, help="of PyTorch (2)")
+    parser.add_argument("--threads", type=whole, default=1,
+                        help="of PyTorch (1); with another number results differ in the last bits")
     parser.add_argument("--checkpoint", type=whole, default=200, metavar="STEPS",
                         help="steps from one checkpoint to the next (200); epochs end with one")
     parser.add_argument("--tensorboard", action="store_true",
