@@ -28,9 +28,10 @@ class Files(PruneTest):
         for name, array in unpack(first)[0].items():
             np.testing.assert_array_equal(found[name], array, name)
 
-        for order in "out-in", "oihw", "in-out,oihw":
+        for order, wrong, kept in [("out-in", "out-in", "in-out"), ("oihw", "oihw", "hwio"),
+                                   ("in-out,oihw", "oihw", "hwio")]:
             self.refuse(run("prune", "--input", first, "--pattern", "nm:2:4", "--weights-order",
-                            order), "--weights-order " + order, first, "in-out,hwio")
+                            order), "--weights-order " + wrong, first, "say " + kept)
         for order in "in-out", "hwio", "in-out,hwio":
             self.prune("--pattern", "nm:2:4", model=first, order=("--weights-order", order))
 
