@@ -3,6 +3,8 @@
 #include "tfmot_data.h"
 #include <math.h>
 
+enum { MAX_WEIGHTS = 256 };
+
 /* One layer; state of the optimizer for weights and bias. */
 typedef struct layer {
     size_t in, out, batch;
@@ -133,11 +135,11 @@ static void replay(const json_t *entry, const layer *l, const trace *t) {
     const size_t count = l->in * l->out, all = count + l->out;
     sm_schedule s;
     sm_prune_options o = read_args(json_object_get(entry, "args"), &s);
-    float *w = malloc(all * sizeof *w);
-    double *after = malloc(all * sizeof *after);
-    uint8_t *mask = malloc(count);
-    assert_true(w && after && mask);
-    memset(mask, 1, count);
+    float w[MAX_WEIGHTS];
+    double after[MAX_WEIGHTS] = {0};
+    uint8_t mask[MAX_WEIGHTS];
+    assert_true(all <= MAX_WEIGHTS);
+    memset(mask, 1, sizeof mask);
     memcpy(w, t->kernel0, count * sizeof *w);
     memcpy(w + count, t->bias0, l->out * sizeof *w);
     for (size_t step = 1; step <= t->steps; step++) {
@@ -151,9 +153,6 @@ static void replay(const json_t *entry, const layer *l, const trace *t) {
     }
     sm_prune_apply(mask, count, w);
     for (size_t i = 0; i < count; i++) assert_true(w[i] == t->final[i]); /* -0 there */
-    free(w);
-    free(after);
-    free(mask);
 }
 
 static void check_traces(const char *folder) {
