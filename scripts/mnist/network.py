@@ -1,8 +1,8 @@
 """The CNN of the TensorFlow pruning tutorial in PyTorch, and its safetensors file.
 
 conv1 5x5, ReLU, pool 2; conv2 5x5, BatchNorm, ReLU, pool 2; flatten; dense1, ReLU, dropout 0.4;
-dense2. The file has TensorFlow's orders: conv [height, width, in, out], dense [in, out], and features
-flattened as height, width, channel. How wide the layers are comes from the file.
+dense2. The file has TensorFlow's orders: conv [height, width, in, out], dense [in, out], and
+features flattened as height, width, channel. How wide the layers are comes from the file.
 """
 
 import numpy as np

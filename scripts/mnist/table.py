@@ -34,6 +34,14 @@ class Row:
             self.tests.pop("end", None)
         self.sizes = self.result("sizes.json", "sizes")
         self.speed = self.result("speed.jsonl", "speed")
+        if self.speed and "end" in self.tests:
+            self.compare(self.tests["end"]["correct"], self.speed["right"])
+
+    def compare(self, trained, measured):
+        """PyTorch and the library round differently: a few images may change sides."""
+        if trained != measured:
+            self.reasons.append(f"{trained} right answers in training, {measured} in sparsemark "
+                                "model")
 
     def result(self, name, what):
         """The JSON of one of sparsemark's commands, or None and a reason."""
@@ -134,8 +142,9 @@ def conditions(rows):
     o = run["options"]
     tests = [row.tests["end"] for row in rows if "end" in row.tests]
     said = [f"{run['train_images']} training images, {o['images'] - run['train_images']} held for "
-            f"validation, batch {o['batch']}, seed {o['seed']}, PyTorch {o['torch']}. Accuracy on the test images: of the model a recipe starts from, right "
-            "after it was first pruned at the start, at the end."]
+            f"validation, batch {o['batch']}, seed {o['seed']}, PyTorch {o['torch']}. Accuracy on "
+            "the test images: of the model a recipe starts from; right after pruning, where that "
+            "came before training; at the end."]
     if tests:
         p, n = max(t["accuracy"] for t in tests), tests[0]["images"]
         said.append(f"One seed; {n} images leave an accuracy of {percent(p)} % uncertain by "

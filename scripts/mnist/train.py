@@ -3,8 +3,8 @@
 
 A recipe leaves OUT/RECIPE/model.safetensors and log.jsonl: an object for the run, for every mask
 made, every epoch and every test. A training that was stopped goes on from its last checkpoint when
-the same command is given again, and ends with the same bytes. MNIST_LINE is the line of the progress
-bar, for several at once.
+the same command is given again, and ends with the same bytes. The variable MNIST_LINE is the line
+of the progress bar, where several run at once.
 """
 
 import argparse
