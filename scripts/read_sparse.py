@@ -26,7 +26,8 @@ def read(path):
             name = key.removeprefix("sparsemark.sparse.")
             scheme, _, sizes = text.split(" ")
             shape = [int(n) for n in sizes.split(",") if n]
-            values, dense = arrays.pop(name + ".sparse_values"), np.zeros(np.prod(shape, dtype=int), "<f4")
+            values = arrays.pop(name + ".sparse_values")
+            dense = np.zeros(np.prod(shape, dtype=int), "<f4")
             if scheme == "bitmap":
                 bits = arrays.pop(name + ".sparse_bitmap")
                 dense[np.unpackbits(bits, count=dense.size, bitorder="little") == 1] = values

@@ -206,7 +206,8 @@ class Failures(StoreTest):
         killed, temporary = 0, re.compile(r"sparse\.safetensors\..*tmp")
         for _ in range(40):
             process = subprocess.Popen(
-                [PROGRAM, *self.COPY, "--input", self.dense, "--out", self.sparse], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
+                [PROGRAM, *self.COPY, "--input", self.dense, "--out", self.sparse],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
             while process.poll() is None and not any(map(temporary.match, os.listdir(self.folder))):
                 time.sleep(0.0005)
             process.send_signal(signal.SIGKILL)

@@ -25,18 +25,19 @@ static sm_status no_memory(const writer *w) {
 
 static sm_status describe(writer *w, const char *name, const char *type, const size_t *shape,
                           size_t rank, size_t bytes) {
+    const uint64_t end = w->at + bytes;
     json_t *sizes = json_array();
     int failed = !sizes;
     for (size_t i = 0; i < rank && !failed; i++)
         failed = json_array_append_new(sizes, json_integer((json_int_t)shape[i])) != 0;
     json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", type, "shape", sizes, "data_offsets",
-                              (json_int_t)w->at, (json_int_t)(w->at + bytes));
+                              (json_int_t)w->at, (json_int_t)end);
     if (!entry || json_object_get(w->header, name)) {
         json_decref(entry);
         return entry ? sm_fail(SM_E_FORMAT, "%s: %s: expected a name once", w->path, name)
                      : no_memory(w);
     }
-    w->at += bytes;
+    w->at = end;
     return json_object_set_new(w->header, name, entry) != 0 || failed ? no_memory(w) : SM_OK;
 }
 
