@@ -22,8 +22,9 @@ try:
     from torch.nn.functional import cross_entropy
     from tqdm import tqdm
 except ImportError as error:
-    sys.exit(f"train: {error}: expected what scripts/setup.sh --with-pytorch installs, and "
-             ".venv/bin/python")
+    print(f"train: {error}: expected what scripts/setup.sh --with-pytorch installs, and "
+          ".venv/bin/python", file=sys.stderr)
+    sys.exit(2)
 
 import network as net  # noqa: E402
 from journal import Log, read_log, tensorboard  # noqa: E402
