@@ -124,11 +124,18 @@ COLUMNS = ("recipe", "what", "before %", "pruned %", "after %", "zeros %", "dens
            "sparse MB", "sparse + gzip MB", "ms a batch", "speedup", "over PyTorch")
 
 
+def accuracies(row, dense):
+    """(before, right after pruning, at the end); channels are removed before the log begins."""
+    start, pruned = row.accuracy("start"), row.accuracy("pruned")
+    if "prune" in row.recipe:
+        start, pruned = dense.accuracy("end") if dense else None, start
+    return start, pruned, row.accuracy("end")
+
+
 def cells(row, dense):
-    start = row.accuracy("start")
     time = row.time("time_ns")
-    return (row.name, row.recipe["about"], percent(start), percent(row.accuracy("pruned")),
-            percent(row.accuracy("end")), percent(row.sparsity(), 1),
+    return (row.name, row.recipe["about"], *map(percent, accuracies(row, dense)),
+            percent(row.sparsity(), 1),
             *(megabytes(row.bytes(kind)) for kind in ("dense", "gzip", "sparse", "sparse_gzip")),
             "-" if time is None else f"{time / 1e6:.3f}", ratio_text(speedup(row, dense)),
             ratio_text(pytorch(row)))
@@ -153,7 +160,8 @@ def conditions(rows):
     if any(row.speed for row in rows):
         said.append(f"Speed: sparsemark model, batch {BATCH}, one thread, against the same network "
                     "with the best dense kernels, 95 % interval. †: over the network before "
-                    "channels were removed, from two runs, hence no interval. !: noisy.")
+                    "channels were removed, from two runs, hence no interval. !: noisy. PyTorch "
+                    "runs the recipe's own network.")
     return said
 
 
