@@ -117,26 +117,42 @@ void sm_driver_pack_x(const sm_packed *w, const sm_args *args, void *workspace) 
     pack_all(&j);
 }
 
-/* Where a convolution's Y goes, and what is done to it. */
-static sm_args output_of(const sm_conv_args *c) {
-    return (sm_args){.y = c->y,
-                     .y_rs = c->y_rs,
-                     .y_cs = 1,
-                     .n = c->out_h * c->out_w * c->batch,
-                     .bias = c->bias,
-                     .lo = c->lo,
-                     .hi = c->hi};
+/* Whether rows of X are the image as it lies there: a window of one pixel that skips none. */
+static int is_matrix(const sm_conv_args *c) {
+    return c->kernel_h == 1 && c->kernel_w == 1 && c->stride_h == 1 && c->stride_w == 1 &&
+           c->pad_left == 0 && c->out_w == c->width && c->pad_top <= 0 &&
+           (size_t)-c->pad_top + c->out_h <= c->height;
+}
+
+/* A convolution's Y and what is done to it, and X where that is a matrix. */
+static job conv_job(const sm_packed *w, const sm_conv_args *c, sm_args *args, void *workspace) {
+    *args = (sm_args){.x_cs = 1,
+                      .y = c->y,
+                      .y_rs = c->y_rs,
+                      .y_cs = 1,
+                      .n = c->out_h * c->out_w * c->batch,
+                      .bias = c->bias,
+                      .lo = c->lo,
+                      .hi = c->hi};
+    job j = {.w = w, .args = args, .conv = c, .workspace = workspace, .threads = 1};
+    if (is_matrix(c)) {
+        args->x = c->x - c->pad_top * (ptrdiff_t)(c->width * c->batch);
+        args->x_rs = c->x_rs;
+        j.conv = NULL;
+    }
+    return j;
 }
 
 void sm_driver_run_conv(const sm_packed *w, const sm_conv_args *conv, size_t threads,
                         sm_parallel_for *parallel_for, void *pool, void *workspace) {
-    const sm_args args = output_of(conv);
-    job j = {.w = w, .args = &args, .conv = conv, .workspace = workspace, .threads = threads};
+    sm_args args;
+    job j = conv_job(w, conv, &args, workspace);
+    j.threads = threads;
     run_all(&j, parallel_for, pool);
 }
 
 void sm_driver_pack_conv(const sm_packed *w, const sm_conv_args *conv, void *workspace) {
-    const sm_args args = output_of(conv);
-    const job j = {.w = w, .args = &args, .conv = conv, .workspace = workspace};
+    sm_args args;
+    const job j = conv_job(w, conv, &args, workspace);
     pack_all(&j);
 }

@@ -67,6 +67,19 @@ static inline size_t sm_index_unit(size_t nr) {
     return nr == 1 ? sizeof(float) : 2 * sizeof(float);
 }
 
+/* Between column k of a K tile and its 16-bit offset in a strip of nr columns. */
+static inline uint16_t sm_offset_of(size_t k, size_t nr) {
+    return (uint16_t)(k * nr * sizeof(float) / sm_index_unit(nr));
+}
+static inline size_t sm_offset_column(uint16_t offset, size_t nr) {
+    return offset * sm_index_unit(nr) / (nr * sizeof(float));
+}
+
+/* Largest kt whose offsets fit, and whose columns can be counted in 16 bits. */
+static inline size_t sm_offset_max_kt(size_t nr) {
+    return sm_min_size(UINT16_MAX * sm_index_unit(nr) / (nr * sizeof(float)) + 1, UINT16_MAX);
+}
+
 /* Slots of the format nm: 16-bit words of index, and where the nibble of a row is in the words
  * behind the first. Rows take turns between the 32-bit words, so that a kernel of 16 lanes repeats
  * 64 bits and shifts each lane by a constant. */

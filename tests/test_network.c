@@ -2,6 +2,7 @@
  * loops in double; BatchNorm, pooling, and what is refused. */
 #include "plan_problem.h"
 
+#include "measure/axes.h"
 #include "model/bench.h"
 #include "model/infer.h"
 #include "model/maxpool.h"
@@ -92,18 +93,14 @@ static void expect_logits(const network *net, const float *images, const float *
     }
 }
 
-static uint32_t only(const char *format) {
-    for (size_t f = 0; f < sm_format_count(); f++)
-        if (strcmp(sm_format_name(f), format) == 0) return UINT32_C(1) << f;
-    return 0;
-}
-
 /* An engine for `batch` images, run with `count`, by itself and with layers of a dense one. */
 static void run_engine(const network *net, size_t batch, size_t count, size_t threads) {
     float *images = make_images(net, count);
     float *logits = sm_alloc(count * net->classes, sizeof *logits);
-    engine_options o = {
-        .batch = batch, .threads = threads, .budget_s = 0.001, .format_mask = only("dense")};
+    engine_options o = {.batch = batch,
+                        .threads = threads,
+                        .budget_s = 0.001,
+                        .format_mask = sm_axes_format_mask("dense")};
     engine *dense, *other;
     assert_int_equal(engine_create(net, &o, &dense), SM_OK);
     o.like = dense;

@@ -58,10 +58,7 @@ static int is_named(const place *p, const char *name) {
 static int reason_against(const place *p, sm_array *array) {
     if (array->rank != 2 && array->rank != 4) return LEFT_RANK;
     if (array->type == SM_ARRAY_OTHER) return LEFT_TYPE;
-    if (array->rank == 2)
-        array->order = p->orders.in_out ? SM_ORDER_IN_OUT : SM_ORDER_OUT_IN;
-    else
-        array->order = p->orders.hwio ? SM_ORDER_HWIO : SM_ORDER_OIHW;
+    array->order = orders_of(&p->orders, array->rank);
     size_t m, k;
     array_matrix(array, &m, &k);
     return m < 2 || k < 2 ? LEFT_SMALL : REASONS;
@@ -141,7 +138,7 @@ static sm_status add_mtx(const place *p) {
     if (!is_named(p, p->stem)) return SM_OK;
     const int in_out = p->orders.in_out;
     sm_source s = {.kind = SM_SOURCE_MTX, .valueless = h.pattern};
-    s.array.order = in_out ? SM_ORDER_IN_OUT : SM_ORDER_OUT_IN;
+    s.array.order = orders_of(&p->orders, 2);
     s.m = in_out ? h.cols : h.rows;
     s.k = in_out ? h.rows : h.cols;
     /* The diagonal of a symmetric matrix is counted twice: at most as sparse as that. */
@@ -217,8 +214,8 @@ static sm_status add_tensors(const place *p, const safetensors *tensors) {
         snprintf(text, sizeof text, "%s: expected weight matrices, got none", p->path);
     else
         snprintf(text, sizeof text, "%s: %zu weight matrices, 2-D read as %s, 4-D as %s%s", p->path,
-                 added, array_order_name(p->orders.in_out ? SM_ORDER_IN_OUT : SM_ORDER_OUT_IN),
-                 array_order_name(p->orders.hwio ? SM_ORDER_HWIO : SM_ORDER_OIHW), own);
+                 added, array_order_name(orders_of(&p->orders, 2)),
+                 array_order_name(orders_of(&p->orders, 4)), own);
     describe_left_out(&left, text, sizeof text);
     if (added == 0 && p->alone) return sm_fail(SM_E_FORMAT, "%s", text);
     note(p, text);

@@ -1,12 +1,14 @@
 /* Orders of axes as text: in an option, and in what a file recorded of itself. */
 #include "input/orders.h"
+#include "input/array.h"
 #include "input/text.h"
 #include <string.h>
 
 enum { OF_2, OF_4, RANKS };
 
 /* By rank: the default first. */
-static const char *const words[RANKS][2] = {{"out-in", "in-out"}, {"oihw", "hwio"}};
+static const sm_weights_order choices[RANKS][2] = {{SM_ORDER_OUT_IN, SM_ORDER_IN_OUT},
+                                                   {SM_ORDER_OIHW, SM_ORDER_HWIO}};
 
 /* Whether text is the words for one order of each rank at most. choice: -1 where it says nothing.
  */
@@ -17,8 +19,8 @@ static int parse(const char *text, int choice[RANKS]) {
         int known = 0;
         for (int rank = 0; rank < RANKS; rank++)
             for (int i = 0; i < 2; i++) {
-                if (strlen(words[rank][i]) != size || memcmp(words[rank][i], text, size) != 0)
-                    continue;
+                const char *word = array_order_name(choices[rank][i]);
+                if (strlen(word) != size || memcmp(word, text, size) != 0) continue;
                 known = choice[rank] < 0;
                 choice[rank] = i;
             }
@@ -41,14 +43,14 @@ sm_status orders_parse(const char *text, sm_orders *orders) {
     return SM_OK;
 }
 
-static sm_status follow(const char *path, const char *const names[2], int recorded, int *value,
-                        int *said) {
+static sm_status follow(const char *path, const sm_weights_order choice[2], int recorded,
+                        int *value, int *said) {
     if (recorded < 0) return SM_OK;
     if (*said && *value != recorded)
         return sm_fail(SM_E_ARG,
                        "%s: --weights-order %s contradicts the file, whose metadata (" SM_ORDERS_KEY
                        ") say %s",
-                       path, names[*value], names[recorded]);
+                       path, array_order_name(choice[*value]), array_order_name(choice[recorded]));
     *value = recorded;
     *said = 1;
     return SM_OK;
@@ -62,8 +64,12 @@ sm_status orders_follow(const char *path, const char *recorded, sm_orders *order
                        "%s: metadata " SM_ORDERS_KEY ": expected orders as --weights-order takes "
                        "them, got \"%s\"",
                        path, text_show((text_span){recorded, strlen(recorded)}).s);
-    SM_TRY(follow(path, words[OF_2], choice[OF_2], &orders->in_out, &orders->said_of_2));
-    return follow(path, words[OF_4], choice[OF_4], &orders->hwio, &orders->said_of_4);
+    SM_TRY(follow(path, choices[OF_2], choice[OF_2], &orders->in_out, &orders->said_of_2));
+    return follow(path, choices[OF_4], choice[OF_4], &orders->hwio, &orders->said_of_4);
+}
+
+sm_weights_order orders_of(const sm_orders *orders, size_t rank) {
+    return rank == 4 ? choices[OF_4][orders->hwio] : choices[OF_2][orders->in_out];
 }
 
 const char *orders_text(const sm_orders *orders) {

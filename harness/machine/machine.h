@@ -70,6 +70,9 @@ size_t sm_machine_warnings(void (*say)(void *arg, const char *text), void *arg);
  */
 int sm_machine_cpu(size_t i);
 
+/* The same for as many threads as the hardware has and room allows; the rest stays as it was. */
+void sm_machine_cpus(int *cpus, size_t room);
+
 /* Pins the calling thread to that CPU, or gives it back all that the process started with; 0 when
  * done. */
 int sm_machine_pin(size_t i);

@@ -109,6 +109,12 @@ int sm_machine_cpu(size_t i) {
     return -1;
 }
 
+void sm_machine_cpus(int *cpus, size_t room) {
+    sm_machine_sizes sizes;
+    sm_machine_get_sizes(&sizes);
+    for (size_t i = 0; i < sizes.threads && i < room; i++) cpus[i] = sm_machine_cpu(i);
+}
+
 int sm_machine_pin(size_t i) {
     const int cpu = sm_machine_cpu(i);
     hwloc_bitmap_t set = cpu < 0 ? NULL : hwloc_bitmap_alloc();

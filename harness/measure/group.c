@@ -16,7 +16,7 @@ sm_plan_options sm_group_plan_options(const group *g) {
                              .n = g->point->n,
                              .layout = g->point->layout,
                              .threads = g->point->threads,
-                             .cpus = g->session->cpus,
+                             .cpus = g->session->cpus + 1,
                              .budget_s = 0.1};
 }
 

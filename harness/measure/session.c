@@ -179,15 +179,8 @@ static sm_status run_point(run_state *r, size_t i) {
     return status;
 }
 
-static void find_cpus(sm_session *s) {
-    sm_machine_sizes sizes;
-    sm_machine_get_sizes(&sizes);
-    for (size_t i = 0; i + 1 < sizes.threads && i < MAX_CPUS; i++)
-        s->cpus[i] = sm_machine_cpu(i + 1);
-}
-
 static sm_status run_points(run_state *r) {
-    find_cpus(&r->session);
+    sm_machine_cpus(r->session.cpus, MAX_CPUS);
     SM_TRY(sm_watch_create(&r->session.watch));
     if (!r->o->json) sm_report_header();
     for (size_t i = 0; i < r->points.count && !stop_signal; i++) {

@@ -87,7 +87,7 @@ typedef struct sm_session {
     const sm_run_options *options;
     sm_watch *watch;
     sm_roof *roof;
-    int cpus[MAX_CPUS]; /* of the threads of a plan, one a core first; the caller is on core 0 */
+    int cpus[MAX_CPUS]; /* of the threads of a run, one a core first; the caller's comes first */
     sm_dense_choice *dense;
     size_t dense_count;
     int wrong; /* a kernel computed a wrong result */

@@ -1,5 +1,6 @@
 /* Times engines in turn, by the rounds that time kernels: every estimate is paired. */
 #include "model/bench.h"
+#include "measure/axes.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,12 +40,6 @@ double model_difference(const float *a, const float *b, size_t count) {
 size_t model_weight_bytes(const model_layer *layer) {
     const sm_bytes *b = &layer->info.bytes;
     return b->values + b->indices + b->pointers;
-}
-
-static uint32_t dense_mask(void) {
-    size_t i = 0;
-    while (strcmp(sm_format_name(i), "dense") != 0) i++;
-    return 1u << i;
 }
 
 static void call_engine(void *arg) {
@@ -173,10 +168,11 @@ static void estimate(measuring *m, size_t rounds) {
 }
 
 static sm_status run(measuring *m, double seconds) {
+    const uint32_t dense = sm_axes_format_mask("dense");
     sm_candidate *candidates[ARMS];
     size_t rounds;
-    SM_TRY(add_engine(m, DENSE, dense_mask()));
-    SM_TRY(add_engine(m, AUTO, ~dense_mask()));
+    SM_TRY(add_engine(m, DENSE, dense));
+    SM_TRY(add_engine(m, AUTO, ~dense));
     if (m->torch) add_torch(m);
     SM_TRY(compare(m));
     if (!(m->point->error <= MODEL_TOLERANCE)) return SM_OK;

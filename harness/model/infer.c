@@ -191,34 +191,6 @@ static sm_conv_args conv_of(const engine *e, size_t i, size_t row, size_t rows, 
                           .hi = INFINITY};
 }
 
-static int is_pointwise(const sm_conv_args *c) {
-    return c->kernel_h == 1 && c->kernel_w == 1;
-}
-
-/* A band of a pointwise convolution is a matrix as it is. */
-static sm_args matrix_of(const sm_conv_args *c) {
-    const ptrdiff_t first = -c->pad_top * (ptrdiff_t)(c->width * c->batch);
-    return (sm_args){.x = c->x + first,
-                     .x_rs = c->x_rs,
-                     .x_cs = 1,
-                     .y = c->y,
-                     .y_rs = c->y_rs,
-                     .y_cs = 1,
-                     .n = c->out_h * c->out_w * c->batch,
-                     .bias = c->bias,
-                     .lo = c->lo,
-                     .hi = c->hi};
-}
-
-static void convolve(engine *e, size_t i, const sm_conv_args *c) {
-    if (is_pointwise(c)) {
-        const sm_args a = matrix_of(c);
-        sm_plan_run(e->plan[i], &a, e->workspace);
-    } else {
-        (void)sm_plan_run_conv(e->plan[i], c, e->workspace); /* its K is the plan's */
-    }
-}
-
 /* Convolution i on images [first, first + images) of the batch, pooled into the next layer's input:
  * that of the same part, or what the dense layers take, which have the whole batch innermost. */
 static void run_conv(engine *e, size_t i, size_t first, size_t images, size_t count,
@@ -230,7 +202,7 @@ static void run_conv(engine *e, size_t i, size_t first, size_t images, size_t co
     for (size_t row = 0, height; row < pooled_rows(l); row += height) {
         height = smaller(rows, pooled_rows(l) - row);
         const sm_conv_args c = conv_of(e, i, row, height, images);
-        convolve(e, i, &c);
+        (void)sm_plan_run_conv(e->plan[i], &c, e->workspace); /* its K is the plan's */
         lap(start, times ? &times->product[i] : NULL);
         piece p = {.channels = l->out};
         p.pool = (maxpool_args){.x = e->band,
@@ -285,12 +257,7 @@ void engine_layer(const engine *e, size_t layer, sm_plan_info *info, size_t *col
 
 static void pack_conv(engine *e, size_t i, size_t images) {
     const sm_conv_args c = conv_of(e, i, 0, pooled_rows(&e->net->layers[i]), images);
-    if (is_pointwise(&c)) {
-        const sm_args a = matrix_of(&c);
-        sm_plan_pack_x(e->plan[i], &a, e->workspace);
-    } else {
-        (void)sm_plan_pack_conv(e->plan[i], &c, e->workspace);
-    }
+    (void)sm_plan_pack_conv(e->plan[i], &c, e->workspace);
 }
 
 static void pack_once(engine *e, size_t i) {

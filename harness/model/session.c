@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { CHECKED = 2, ACCURACY_BATCH = 128, MAX_THREADS = 1024 };
+enum { CHECKED = 2, ACCURACY_BATCH = 128 };
 
 typedef struct session {
     const model_options *o;
@@ -24,7 +24,7 @@ typedef struct session {
     float *pixels;        /* [total][height * width] */
     float *logits;        /* [total][classes] */
     model_accuracy accuracy;
-    int cpus[MAX_THREADS];
+    int cpus[MAX_CPUS];
     sm_watch *watch;
     sm_record_file *records;
     size_t written, done;
@@ -201,6 +201,7 @@ static sm_status time_all(session *s) {
 static sm_status run(session *s) {
     SM_TRY(read_inputs(s));
     SM_TRY(make_pixels(s));
+    sm_machine_cpus(s->cpus, MAX_CPUS);
     SM_TRY(infer(s));
     SM_TRY(check(s));
     count_right(s);
@@ -217,7 +218,6 @@ static sm_status run(session *s) {
 
 int model_session(const model_options *options) {
     session s = {.o = options};
-    for (size_t i = 0; i < MAX_THREADS; i++) s.cpus[i] = sm_machine_cpu(i);
     sm_status status = run(&s);
     const int opened = s.records != NULL;
     const sm_status closed = sm_records_close(s.records);

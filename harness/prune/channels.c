@@ -95,7 +95,7 @@ static sm_status cut_inputs(const sm_prune_job *job, const cut *c, const sm_prun
     const size_t inputs = sm_layer_inputs(to);
     uint8_t *wide = calloc(inputs, 1);
     if (!wide) return sm_fail(SM_E_NOMEM, "%s: no memory for its inputs", tensor->name);
-    spread(c, inputs, job->hwio, wide);
+    spread(c, inputs, job->orders.hwio, wide);
     sm_tensor_select(tensor, input_axis(to->order), wide);
     free(wide);
     return SM_OK;

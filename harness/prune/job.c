@@ -51,8 +51,7 @@ static void describe_rows(sm_prune_job *job) {
     for (size_t i = 0; i < job->model.count; i++) {
         sm_prune_row *row = &job->rows[i];
         row->tensor = &job->model.items[i];
-        row->order = row->tensor->rank == 4 ? (job->hwio ? SM_ORDER_HWIO : SM_ORDER_OIHW)
-                                            : (job->in_out ? SM_ORDER_IN_OUT : SM_ORDER_OUT_IN);
+        row->order = orders_of(&job->orders, row->tensor->rank);
         memcpy(row->shape_before, row->tensor->shape, sizeof row->shape_before);
         row->bytes_before = row->tensor->bytes;
         row->asked = row->reached = (double)NAN;

@@ -2,6 +2,7 @@
 #ifndef PRUNE_JOB_H
 #define PRUNE_JOB_H
 
+#include "input/orders.h"
 #include "store/store.h"
 #include <sparsemark/prune.h>
 #include <stdint.h>
@@ -75,7 +76,7 @@ typedef struct sm_prune_total {
 typedef struct sm_prune_job {
     const sm_prune_request *request;
     sm_model_file model;
-    int in_out, hwio;
+    sm_orders orders;
     double sparsity;    /* NaN: every rule has its own */
     int64_t step_used;  /* of a schedule: the step whose sparsity it is */
     sm_prune_row *rows; /* one a tensor */

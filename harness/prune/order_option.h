@@ -5,15 +5,9 @@
 
 #include "prune/job.h"
 
-/* Sets in_out and hwio. SM_E_ARG or SM_E_FORMAT where the words are no orders,
+/* Sets orders. SM_E_ARG or SM_E_FORMAT where the words are no orders,
  * SM_E_ARG where the option contradicts the file. */
 sm_status sm_prune_order(sm_prune_job *job);
-
-/* "in-out,hwio", ... */
-typedef struct sm_order_text {
-    char s[16];
-} sm_order_text;
-sm_order_text sm_prune_order_text(const sm_prune_job *job);
 
 /* Writes them into the model's metadata. */
 sm_status sm_prune_order_keep(sm_prune_job *job);

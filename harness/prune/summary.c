@@ -1,4 +1,5 @@
 /* What became of every tensor, as a table. */
+#include "input/array.h"
 #include "prune/job.h"
 #include "records/table.h"
 #include <math.h>
@@ -108,8 +109,9 @@ static void add_total(sm_table *table, const sm_prune_total *all) {
 static void print_head(const sm_prune_job *job) {
     const sm_prune_request *r = job->request;
     printf("%s: 2-D read as %s, 4-D as %s; score %s, scope %s%s", r->input,
-           job->in_out ? "in-out" : "out-in", job->hwio ? "hwio" : "oihw", r->score,
-           r->global ? "global" : "layer", r->tfmot ? ", as TFMOT 0.8.0" : "");
+           array_order_name(orders_of(&job->orders, 2)),
+           array_order_name(orders_of(&job->orders, 4)), r->score, r->global ? "global" : "layer",
+           r->tfmot ? ", as TFMOT 0.8.0" : "");
     if (!isnan(job->sparsity)) printf(", sparsity %.6g", job->sparsity);
     if (r->scheduled)
         printf(" of step %lld at step %lld", (long long)job->step_used, (long long)r->step);

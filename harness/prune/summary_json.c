@@ -76,9 +76,9 @@ int sm_prune_print_json(const sm_prune_job *job) {
     json_t *used = r->scheduled ? json_integer(job->step_used) : json_null();
     json_t *object = json_pack(
         "{s:s, s:o, s:s, s:s, s:s, s:s, s:I, s:b, s:s, s:o, s:o, s:o, s:o, s:o}", "input", r->input,
-        "out", text(r->out), "weights_order", sm_prune_order_text(job).s, "score", r->score,
-        "scope", r->global ? "global" : "layer", "pool", r->pool == SM_POOL_MAX ? "max" : "avg",
-        "seed", (json_int_t)r->seed, "tfmot", r->tfmot, "store",
+        "out", text(r->out), "weights_order", orders_text(&job->orders), "score", r->score, "scope",
+        r->global ? "global" : "layer", "pool", r->pool == SM_POOL_MAX ? "max" : "avg", "seed",
+        (json_int_t)r->seed, "tfmot", r->tfmot, "store",
         r->store == SM_STORE_SPARSE ? "sparse" : "dense", "sparsity", number(job->sparsity), "step",
         step, "step_used", used, "tensors", tensors(job), "total", total(&job->total));
     if (!object) return -1;

@@ -29,11 +29,11 @@ static size_t values(const sm_csr *csr, size_t mr) {
 /* Packs the panel whose columns were taken; the streams' ends move on. */
 static void pack_panel(sm_packed *p, const sm_columns *c, size_t cols, size_t *head, size_t *index,
                        size_t *value) {
-    const size_t mr = p->kernel->mr, row_bytes = p->kernel->nr * sizeof(float);
+    const size_t mr = p->kernel->mr;
     const size_t begin = *index;
     for (size_t k = 0; k < cols; k++) {
         if (!c->rows[k]) continue;
-        p->index16[(*index)++] = (uint16_t)(k * row_bytes / sm_index_unit(p->kernel->nr));
+        p->index16[(*index)++] = sm_offset_of(k, p->kernel->nr);
         for (size_t r = 0; r < mr; r++)
             p->value[(*value)++] = c->rows[k] >> r & 1 ? c->value[k * mr + r] : 0.0f;
     }
@@ -54,20 +54,14 @@ static sm_status pack(const sm_csr *csr, sm_packed *out) {
 static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) {
     const size_t segment = block * p->tiles + tile, mr = p->kernel->mr;
     const size_t cols = sm_tile_cols(p, tile), rows = sm_block_rows(p, block);
-    const size_t row_bytes = p->kernel->nr * sizeof(float);
     const uint16_t *count = p->head16 + p->head_at[segment];
     const uint16_t *index = p->index16 + p->index_at[segment];
     const float *value = p->value + p->value_at[segment];
     for (size_t r0 = 0; r0 < rows; r0 += mr)
         for (uint16_t left = *count++; left > 0; left--, index++, value += mr)
             for (size_t r = r0; r < sm_min_size(r0 + mr, rows); r++)
-                dense[r * cols + *index * sm_index_unit(p->kernel->nr) / row_bytes] = value[r - r0];
-}
-
-static size_t max_kt(size_t nr) {
-    /* Offsets and the count of a panel's columns must fit 16 bits. */
-    return sm_min_size(UINT16_MAX * sm_index_unit(nr) / (nr * sizeof(float)) + 1, UINT16_MAX);
+                dense[r * cols + sm_offset_column(*index, p->kernel->nr)] = value[r - r0];
 }
 
 const sm_format sm_format_bsr = {
-    .name = "bsr", .pack = pack, .expand = expand, .max_kt = max_kt, .values = values};
+    .name = "bsr", .pack = pack, .expand = expand, .max_kt = sm_offset_max_kt, .values = values};

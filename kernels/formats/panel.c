@@ -23,8 +23,7 @@ static void pack_panel(sm_packed *p, const sm_columns *c, size_t cols, size_t *h
     for (size_t k = 0; k < cols; k++) {
         const uint32_t pattern = c->rows[k];
         if (!pattern) continue;
-        p->index16[index_of[pattern - 1]++] =
-            (uint16_t)(k * p->kernel->nr * sizeof(float) / sm_index_unit(p->kernel->nr));
+        p->index16[index_of[pattern - 1]++] = sm_offset_of(k, p->kernel->nr);
         for (size_t r = 0; r < mr; r++)
             if (pattern >> r & 1) p->value[value_of[pattern - 1]++] = c->value[k * mr + r];
     }
@@ -53,8 +52,7 @@ static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) 
     for (size_t r0 = 0; r0 < sm_block_rows(p, block); r0 += mr) {
         for (unsigned pattern = 1; pattern < 1u << mr; pattern++) {
             for (uint16_t left = *count++; left > 0; left--) {
-                const size_t c =
-                    *index++ * sm_index_unit(p->kernel->nr) / (p->kernel->nr * sizeof(float));
+                const size_t c = sm_offset_column(*index++, p->kernel->nr);
                 for (size_t r = 0; r < mr; r++)
                     if (pattern >> r & 1) dense[(r0 + r) * cols + c] = *value++;
             }

@@ -51,7 +51,7 @@ static void sort_rows(const sm_csr *csr, const sm_packed *p, uint32_t *cursor, s
 /* Stores group g of the segment; the streams' ends move on. */
 static void pack_group(const sm_csr *csr, sm_packed *p, const order *o, size_t g, size_t tile,
                        size_t *head, size_t *at) {
-    const size_t mr = p->kernel->mr, row_bytes = p->kernel->nr * sizeof(float);
+    const size_t mr = p->kernel->mr;
     const uint32_t *row = o->row + g * mr;
     const size_t length = o->end[row[0]] - o->begin[row[0]];
     uint16_t *h = p->head16 + *head;
@@ -63,7 +63,7 @@ static void pack_group(const sm_csr *csr, sm_packed *p, const order *o, size_t g
         h[r] = (uint16_t)row[r];
         for (size_t i = 0; i < length; i++) {
             const size_t k = i < size ? csr->col[begin + i] - tile * p->kt : 0;
-            index[i * mr] = (uint16_t)(k * row_bytes / sm_index_unit(p->kernel->nr));
+            index[i * mr] = sm_offset_of(k, p->kernel->nr);
             value[i * mr] = i < size ? csr->val[begin + i] : 0.0f;
         }
     }
@@ -71,7 +71,7 @@ static void pack_group(const sm_csr *csr, sm_packed *p, const order *o, size_t g
     *at += length * mr;
 }
 
-/* Calls for every segment: counts what would be stored (p->value NULL) or stores it. */
+/* Visits every segment: counts what will be stored (p->value is NULL) or stores it. */
 static size_t walk(const sm_csr *csr, sm_packed *p, uint32_t *cursor, order *o) {
     const size_t mr = p->kernel->mr;
     size_t head = 0, at = 0, segment = 0;
@@ -125,7 +125,7 @@ static sm_status pack(const sm_csr *csr, sm_packed *out) {
 
 static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) {
     const size_t segment = block * p->tiles + tile, mr = p->kernel->mr;
-    const size_t cols = sm_tile_cols(p, tile), row_bytes = p->kernel->nr * sizeof(float);
+    const size_t cols = sm_tile_cols(p, tile);
     const uint16_t *head = p->head16 + p->head_at[segment];
     const uint16_t *end = p->head16 + p->head_at[segment + 1];
     const uint16_t *index = p->index16 + p->index_at[segment];
@@ -133,13 +133,8 @@ static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) 
     for (; head < end; head += 1 + mr)
         for (size_t i = 0; i < head[0] * mr; i++, index++, value++)
             if (*value != 0.0f)
-                dense[head[1 + i % mr] * cols + *index * sm_index_unit(p->kernel->nr) / row_bytes] =
-                    *value;
+                dense[head[1 + i % mr] * cols + sm_offset_column(*index, p->kernel->nr)] = *value;
 }
 
-static size_t max_kt(size_t nr) {
-    /* Offsets and lengths must fit 16 bits. */
-    return sm_min_size(UINT16_MAX * sm_index_unit(nr) / (nr * sizeof(float)) + 1, UINT16_MAX);
-}
-
-const sm_format sm_format_sell = {.name = "sell", .pack = pack, .expand = expand, .max_kt = max_kt};
+const sm_format sm_format_sell = {
+    .name = "sell", .pack = pack, .expand = expand, .max_kt = sm_offset_max_kt};
