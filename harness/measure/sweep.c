@@ -25,11 +25,16 @@ typedef struct sweep {
     trial items[MAX_TRIALS];
 } sweep;
 
-static sm_status pack(const sweep *s, const trial *t, sm_candidate *out) {
+static sm_plan_options options_of(const sweep *s, const trial *t) {
     sm_plan_options options = sm_group_plan_options(s->g);
     options.kernel = t->kernel->name;
     options.kt = t->kt;
     options.budget_s = -1;
+    return options;
+}
+
+static sm_status pack(const sweep *s, const trial *t, sm_candidate *out) {
+    const sm_plan_options options = options_of(s, t);
     return sm_candidate_plan(&s->g->operands, &options, out);
 }
 
@@ -95,10 +100,7 @@ static sm_status look_again(sweep *s) {
 static sm_status add_finalists(const sweep *s) {
     const size_t full = s->g->count + FINALISTS;
     for (size_t i = 0; i < s->count && s->g->count < full; i++) {
-        sm_plan_options options = sm_group_plan_options(s->g);
-        options.kernel = s->items[i].kernel->name;
-        options.kt = s->items[i].kt;
-        options.budget_s = -1;
+        const sm_plan_options options = options_of(s, &s->items[i]);
         SM_TRY(sm_group_add_plan(s->g, &options));
     }
     return SM_OK;
