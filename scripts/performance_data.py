@@ -63,7 +63,7 @@ def target_of(targets, kind, level, **facts):
 
 def own_best_curves(run):
     """Of the fastest sparse kernel of ours, also where one series stands behind it."""
-    return [replace(c, redundant=False) for c in curves_of(run) if c.series == "best"]
+    return [replace(c, behind=()) for c in curves_of(run) if c.series == "best"]
 
 
 def speedups(run, targets, native=False):

@@ -3,7 +3,7 @@
 import math
 import re
 
-from report_data import outside_means
+from report_data import are_redundant, outside_means
 
 # Okabe and Ito's palette, told apart with every common colour vision deficiency.
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8c6d31"]
@@ -239,9 +239,7 @@ def explorer_chart(curves):
 
 def breakeven_chart(breakevens, cpu, conditions):
     """Heat map: layers down, N across, a column of facets a series. `never` has its own colour."""
-    redundant = {(b.curve.layer, b.curve.n) for b in breakevens if b.curve.redundant}
-    all_best = [b for b in breakevens if b.curve.series == "best"]
-    hide_best = len(redundant) == len(all_best)
+    hide_best = are_redundant(b.curve for b in breakevens)
     shown = [b for b in breakevens
              if b.curve.reaches_top and not (hide_best and b.curve.series == "best")]
     if not shown:

@@ -67,8 +67,13 @@ class Curve:
     conditions: tuple
     series: str  # "best", "panel avx2", "mkl-sparse"
     points: list
-    redundant: bool = False  # best, and only one series stands behind it
-    measured: tuple = ()     # sparsities of the layer's best curve
+    behind: tuple = ()    # of a best one: the series that it is made of
+    measured: tuple = ()  # sparsities of the layer's best curve
+
+    @property
+    def redundant(self):
+        """Whether it is the same curve twice: a best one with only one series behind it."""
+        return len(self.behind) == 1
 
     @property
     def shape(self):
@@ -254,7 +259,7 @@ def curves_of(run):
     for (conditions, n, layer, m, k, series), cells in fastest.items():
         behind = {_series(c) for c in cells.values()}
         curve = Curve(layer, m, k, n, conditions, series, _merge(cells.values()),
-                      series == "best" and len(behind) == 1)
+                      tuple(sorted(behind)) if series == "best" else ())
         curves.append(curve)
         if series == "best":
             measured[conditions, n, layer, m, k] = tuple(p.sparsity for p in curve.points)
@@ -322,13 +327,17 @@ def breakeven(curve):
                      crossing(s, [p.high for p in points]), crossing(s, [p.low for p in points]))
 
 
+def are_redundant(curves):
+    """Whether the best ones of several layers are one other series twice."""
+    return len({series for curve in curves for series in curve.behind}) == 1
+
+
 def means_of(curves):
     """Rows of geometric means over layers, with the worst layer: one a series and sparsity."""
     buckets = defaultdict(list)
     for curve in curves:
-        if curve.series == "best" and all(
-                c.redundant for c in curves
-                if c.series == "best" and (c.conditions, c.n) == (curve.conditions, curve.n)):
+        if curve.series == "best" and are_redundant(
+                c for c in curves if (c.conditions, c.n) == (curve.conditions, curve.n)):
             continue
         for point in curve.points:
             if point.speedup and not outside_means(point.marks):

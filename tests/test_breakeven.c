@@ -224,6 +224,25 @@ static void means_over_layers(void **state) {
     sm_breakeven_free(&b);
 }
 
+/* Layers whose best formats differ have one mean together, that of the best, and it is shown. */
+static void mean_over_formats(void **state) {
+    (void)state;
+    add("a", "panel", 0.7, 2);
+    add("b", "sell", 0.7, 8);
+    sm_breakeven b;
+    assert_int_equal(sm_breakeven_compute(&set, &b), SM_OK);
+    assert_true(curve_of(&b, "a", "best")->redundant);
+    assert_true(curve_of(&b, "b", "best")->redundant);
+    assert_int_equal(b.mean_count, 3);
+    for (size_t i = 0; i < b.mean_count; i++) {
+        const sm_mean *mean = &b.means[i];
+        assert_false(mean->redundant);
+        assert_int_equal(mean->points, mean->curve->best ? 2 : 1);
+        if (mean->curve->best) assert_near(4, mean->speedup);
+    }
+    sm_breakeven_free(&b);
+}
+
 static void json_says_the_same(void **state) {
     (void)state;
     add("a", "panel", 0.3, 0.5);
@@ -329,6 +348,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_is_left_out_and_what_is_marked, reset, clear),
         cmocka_unit_test_setup_teardown(conditions_do_not_mix, reset, clear),
         cmocka_unit_test_setup_teardown(means_over_layers, reset, clear),
+        cmocka_unit_test_setup_teardown(mean_over_formats, reset, clear),
         cmocka_unit_test_setup_teardown(json_says_the_same, reset, clear),
         cmocka_unit_test(table_says_constants_once),
         cmocka_unit_test_setup_teardown(the_command, reset, clear),

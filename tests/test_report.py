@@ -123,6 +123,14 @@ class Patterns(Report):
                          {pattern: i + 2 for i, pattern in enumerate(patterns)})
         self.assertEqual({m["points"] for m in means}, {2})
 
+    def test_mean_over_layers_whose_best_series_differ(self):
+        curves = self.curves(RUN, cell("a", speedup=2.0), cell("b", speedup=8.0, format="sell"))
+        self.assertTrue(all(c.redundant for c in curves if c.series == "best"))
+        means = {m["series"]: m for m in report_data.means_of(curves)}
+        self.assertEqual(len(means), 3)
+        self.assertEqual(means["best"]["points"], 2)
+        self.assertAlmostEqual(means["best"]["geomean"], 4)
+
     def test_n_m_stands_at_its_own_sparsity(self):
         records = [cell("a", 0.48, 2.0, pattern="nm:2:4"), cell("b", 0.5, 8.0, pattern="nm:2:4"),
                    cell("a", 0.48, 2.0, pattern="rows"), cell("b", 0.5, 8.0, pattern="rows")]

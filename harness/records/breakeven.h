@@ -51,7 +51,7 @@ typedef struct sm_mean {
     double speedup, worst;
     const char *worst_layer; /* borrowed */
     size_t points, marked;   /* marked: those that carry a taint */
-    int redundant;           /* all curves are */
+    int redundant;           /* all curves are, and the series behind them is the same */
 } sm_mean;
 
 typedef struct sm_breakeven {

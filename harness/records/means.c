@@ -38,6 +38,11 @@ static int by_series(const void *x, const void *y) {
     return c ? c : (a->point > b->point) - (a->point < b->point);
 }
 
+/* Of two curves behind each of which is one series: whether it is the same. */
+static int same_kernels(const sm_curve *a, const sm_curve *b) {
+    return strcmp(a->cell->format, b->cell->format) == 0 && strcmp(a->cell->isa, b->cell->isa) == 0;
+}
+
 static sm_mean mean_of(const item *items, size_t count) {
     sm_mean mean = {.curve = items->curve,
                     .sparsity = items->percent / 100.0,
@@ -49,7 +54,7 @@ static sm_mean mean_of(const item *items, size_t count) {
         const sm_curve_point *point = items[i].point;
         log_sum += log(point->speedup);
         mean.marked += point->marked != 0;
-        mean.redundant &= items[i].curve->redundant;
+        mean.redundant &= items[i].curve->redundant && same_kernels(items[i].curve, items->curve);
         if (point->speedup >= mean.worst) continue;
         mean.worst = point->speedup;
         mean.worst_layer = items[i].curve->cell->layer;
