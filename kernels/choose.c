@@ -253,8 +253,9 @@ static void cool(const search *s, const candidate *c) {
 
 /* Columns that are computed for n: whole strips, and of the last one whole vectors. */
 static double computed(const sm_kernel *k, size_t n) {
-    const size_t lanes = sm_min_size(k->nr, strstr(k->isa, "512") ? 16 : 8);
-    return (double)(n / k->nr * k->nr + sm_ceil_div(n % k->nr, lanes) * lanes);
+    const size_t lanes = sm_min_size(k->nr, strstr(k->isa, "512") ? 16 : 8), rest = n % k->nr;
+    const size_t columns = n - rest + sm_ceil_div(rest, lanes) * lanes;
+    return (double)columns;
 }
 
 /* Seconds of one run on the sample, for all columns of a full call. */

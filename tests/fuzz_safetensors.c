@@ -36,8 +36,7 @@ static void read_whole(const char *path) {
         if (strcmp(t->type, "F32") == 0 && t->bytes != t->count * sizeof(float)) abort();
         for (size_t b = 0; b < t->bytes; b++) sum ^= ((unsigned char *)t->data)[b];
     }
-    static volatile unsigned char seen;
-    seen = sum;
+    __asm__ volatile("" : : "r"(sum)); /* it counts as used */
     model_file_free(&file);
 }
 
