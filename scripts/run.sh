@@ -5,9 +5,10 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-usage: run.sh [--no-install] [--with-mkl] [-- ARGUMENTS]
+usage: run.sh [--no-install] [--with-mkl] [--with-aocl] [-- ARGUMENTS]
   --no-install  install nothing: list what is missing and exit with code 2
   --with-mkl    also install Intel's MKL and compare with it
+  --with-aocl   also install AMD's AOCL-Sparse and compare with it
   ARGUMENTS     are passed to `sparsemark run` after --quick, e.g. -- --budget 2m --peers none
 TEXT
 }
@@ -17,7 +18,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 setup=()
 while [ $# -gt 0 ]; do
     case $1 in
-    --no-install | --with-mkl) setup+=("$1") ;;
+    --no-install | --with-mkl | --with-aocl) setup+=("$1") ;;
     -h | --help)
         usage
         exit 0

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Installs what sparsemark needs. This is the one list of packages; run.sh, test.sh and lint.sh
 # call it. Debian packages come from apt, Python ones go into .venv in the project's root.
-# usage: setup.sh [--tests] [--with-mkl] [--with-pytorch] [--no-install]
+# usage: setup.sh [--tests] [--with-mkl] [--with-aocl] [--with-pytorch] [--no-install]
 # Exit codes: 0 everything is there, 2 something is missing or could not be installed.
 set -euo pipefail
 
 build_packages=(build-essential cmake ninja-build pkg-config git python3-venv libbenchmark-dev
     libhwloc-dev libcpuid-dev libjansson-dev libgsl-dev zlib1g-dev)
-peer_packages=(libopenblas0-pthread libblis4-pthread libdnnl2)
+peer_packages=(libopenblas0-pthread libblis4-pthread libdnnl2 librsb0 libxnnpack0)
 test_packages=(libcmocka-dev clang clang-format-14 clang-tidy libclang-rt-14-dev cppcheck
     shellcheck binutils)
 
@@ -29,10 +29,11 @@ for argument; do
         requirements+=(requirements-test.txt)
         ;;
     --with-mkl) requirements+=(requirements-mkl.txt) ;;
+    --with-aocl) requirements+=(requirements-aocl.txt) ;;
     --with-pytorch) requirements+=(requirements-pytorch.txt) ;;
     --no-install) install=0 ;;
-    *) die "unknown argument $argument; expected --tests, --with-mkl, --with-pytorch or" \
-        "--no-install" ;;
+    *) die "unknown argument $argument; expected --tests, --with-mkl, --with-aocl," \
+        "--with-pytorch or --no-install" ;;
     esac
 done
 

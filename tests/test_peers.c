@@ -98,7 +98,8 @@ static void test_products(void **unused) {
             if (!sm_peer_probe(peer)->usable) continue;
             for (size_t threads = 1; threads <= 2; threads++) {
                 one_product(peer, sizes[s], SM_FEATURE_MAJOR, threads, 0.4);
-                one_product(peer, sizes[s], SM_TOKEN_MAJOR, threads, 0.4);
+                if (sm_peer_takes(peer, SM_TOKEN_MAJOR))
+                    one_product(peer, sizes[s], SM_TOKEN_MAJOR, threads, 0.4);
             }
         }
     }
@@ -110,13 +111,33 @@ static void test_no_nonzeros(void **unused) {
     for (size_t peer = 0; peer < sm_peer_count(); peer++) {
         if (!sm_peer_probe(peer)->usable) continue;
         one_product(peer, sizes[5], SM_FEATURE_MAJOR, 1, 0);
-        one_product(peer, sizes[4], SM_TOKEN_MAJOR, 1, 0);
+        if (sm_peer_takes(peer, SM_TOKEN_MAJOR)) one_product(peer, sizes[4], SM_TOKEN_MAJOR, 1, 0);
     }
+}
+
+/* Refused, not computed in another layout. */
+static void test_feature_only(void **unused) {
+    (void)unused;
+    float w = 1;
+    sm_csr csr;
+    assert_int_equal(sm_csr_from_dense(&w, 1, 1, 1, 1, &csr), SM_OK);
+    const sm_peer_problem token = {1, 1, 2, SM_TOKEN_MAJOR, &w, &csr, 1};
+    for (size_t i = 0; i < sm_peer_count(); i++) {
+        void *state = NULL;
+        assert_int_not_equal(sm_peer_takes(i, SM_FEATURE_MAJOR), 0);
+        if (sm_peer_takes(i, SM_TOKEN_MAJOR)) continue;
+        assert_int_equal(sm_peer_prepare(i, &token, &state), SM_E_ARG);
+        assert_null(state);
+        assert_non_null(strstr(sm_message(), sm_peer_probe(i)->name));
+        assert_non_null(strstr(sm_message(), "feature-major"));
+    }
+    assert_int_equal(sm_peer_takes(sm_peer_count(), SM_FEATURE_MAJOR), 0);
+    sm_csr_free(&csr);
 }
 
 static void test_info(void **unused) {
     (void)unused;
-    assert_true(sm_peer_count() >= 6);
+    assert_true(sm_peer_count() >= 9);
     for (size_t i = 0; i < sm_peer_count(); i++) {
         const sm_peer_info *info = sm_peer_probe(i);
         assert_non_null(info->name);
@@ -241,7 +262,7 @@ int main(void) {
         cmocka_unit_test(test_info),         cmocka_unit_test(test_products),
         cmocka_unit_test(test_no_nonzeros),  cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_two_openblas), cmocka_unit_test(test_garbage),
-        cmocka_unit_test(test_steering),
+        cmocka_unit_test(test_steering),     cmocka_unit_test(test_feature_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

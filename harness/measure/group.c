@@ -188,7 +188,7 @@ static sm_status add_peers_and_verify(group *g) {
     for (size_t i = 0; i < sm_peer_count(); i++) {
         if (!(s->options->peers >> i & 1)) continue;
         const sm_peer_info *info = sm_peer_probe(i);
-        if (!info->usable) continue;
+        if (!info->usable || !sm_peer_takes(i, g->point->layout)) continue;
         const int dense = strcmp(info->kind, "dense") == 0;
         if (dense && known && known->peer != (int)i) continue;
         SM_TRY(add_peer(g, i));

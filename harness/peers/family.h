@@ -16,6 +16,7 @@ typedef struct peer_symbol {
 typedef struct peer_family {
     const peer_symbol *symbols;
     size_t api_size;
+    int feature_only;              /* cannot take token-major activations */
     int (*start)(const void *api); /* once after loading, 0 when done; or NULL */
     void (*set_threads)(const void *api, int threads);
     void (*describe)(const void *api, sm_peer_info *info); /* version and core; after a product */
@@ -25,7 +26,7 @@ typedef struct peer_family {
 } peer_family;
 
 extern const peer_family peer_openblas, peer_openblas_pypi, peer_blis, peer_onednn, peer_mkl,
-    peer_mkl_sparse;
+    peer_mkl_sparse, peer_librsb, peer_aocl_sparse, peer_xnnpack;
 
 typedef struct peer_library {
     const peer_family *family;

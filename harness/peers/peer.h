@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 typedef struct sm_peer_info {
-    const char *name; /* openblas, openblas-pypi, blis, onednn, mkl, mkl-sparse */
+    const char *name; /* openblas, openblas-pypi, blis, onednn, mkl, mkl-sparse, ... */
     const char *kind; /* "dense" or "sparse" */
     int usable;       /* 1 when it loaded and multiplied correctly in a child process */
     char reason[160]; /* why not, else "" */
@@ -31,6 +31,9 @@ typedef struct sm_peer_problem {
     const sm_csr *csr;
     size_t threads;
 } sm_peer_problem;
+
+/* Does peer i, once loaded, take activations in this layout? */
+int sm_peer_takes(size_t i, sm_layout layout);
 
 /* Prepares peer i (packs weights where the library offers it). w and csr must outlive the state. */
 sm_status sm_peer_prepare(size_t i, const sm_peer_problem *problem, void **state);

@@ -58,6 +58,10 @@ const sm_peer_info *sm_peer_probe(size_t i) {
     return &slot->info;
 }
 
+int sm_peer_takes(size_t i, sm_layout layout) {
+    return i < PEERS && (layout == SM_FEATURE_MAJOR || !entries[i].family->feature_only);
+}
+
 static sm_status load(size_t i) {
     struct peer_slot *slot = &slots[i];
     /* A process with an OpenMP library's threads in it cannot fork a child that uses that library,
@@ -85,6 +89,8 @@ sm_status sm_peer_prepare(size_t i, const sm_peer_problem *problem, void **state
     if (problem->m == 0 || problem->k == 0 || problem->n == 0 || problem->threads > INT_MAX)
         return sm_fail(SM_E_ARG, "peer %s: m %zu, k %zu, n %zu must be at least 1, threads sane",
                        entries[i].name, problem->m, problem->k, problem->n);
+    if (!sm_peer_takes(i, problem->layout))
+        return sm_fail(SM_E_ARG, "peer %s takes feature-major activations only", entries[i].name);
     SM_TRY(load(i));
     peer_state *made = malloc(sizeof *made);
     if (made == NULL) return sm_fail(SM_E_NOMEM, "peer %s: out of memory", entries[i].name);

@@ -23,7 +23,8 @@ static int escape(const char *folder, size_t length, char *out, size_t size) {
 static int search_folder(const char *folder, size_t length, const char *name, char *path,
                          size_t size) {
     /* Two levels down, and the places inside a virtual environment. */
-    static const char *const below[] = {"", "*/", "*/*/", "lib/python3*/site-packages/*/lib/"};
+    static const char *const below[] = {"", "*/", "*/*/", "lib/python3*/site-packages/*/lib/",
+                                        "lib/python3*/site-packages/*.libs/"};
     char escaped[PATH_MAX], pattern[PATH_MAX + 128];
     if (escape(folder, length, escaped, sizeof escaped) != 0) return -1;
     for (size_t i = 0; i < sizeof below / sizeof below[0]; i++) {
