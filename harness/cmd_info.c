@@ -67,8 +67,9 @@ static void print_peers(void) {
             (void)printf("  %-13s  %-6s  not here: %s\n", info->name, info->kind, info->reason);
             continue;
         }
-        (void)printf("  %-13s  %-6s  %s; kernels for %s\n", info->name, info->kind, info->version,
-                     info->core[0] != 0 ? info->core : "it does not say what");
+        const int told = info->core[0] != 0;
+        (void)printf("  %-13s  %-6s  %s%s%s\n", info->name, info->kind, info->version,
+                     told ? "; kernels for " : "", info->core);
         (void)printf("  %23s%s\n", "", info->path);
     }
 }

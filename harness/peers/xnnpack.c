@@ -42,7 +42,7 @@ static void set_threads(const void *api, int threads) {
 
 static void describe(const void *api, sm_peer_info *info) {
     (void)api;
-    (void)snprintf(info->version, sizeof info->version, "XNNPACK (does not say its version)");
+    (void)snprintf(info->version, sizeof info->version, "XNNPACK, version not told");
 }
 
 static void destroy(void *state) {
