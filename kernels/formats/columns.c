@@ -6,6 +6,7 @@
 void sm_columns_free(sm_columns *c) {
     sm_free(c->cursor);
     sm_free(c->rows);
+    sm_free(c->next);
     sm_free(c->value);
     *c = (sm_columns){0};
 }
@@ -13,9 +14,10 @@ void sm_columns_free(sm_columns *c) {
 sm_status sm_columns_alloc(const sm_csr *csr, const sm_packed *p, sm_columns *out) {
     sm_columns c = {.cursor = sm_alloc(csr->rows, sizeof *c.cursor),
                     .rows = sm_alloc(p->kt, sizeof *c.rows),
+                    .next = sm_alloc(p->kt, sizeof *c.next),
                     .value = sm_alloc(p->kt * p->kernel->mr, sizeof *c.value)};
     *out = (sm_columns){0};
-    if (!c.cursor || !c.rows || !c.value) {
+    if (!c.cursor || !c.rows || !c.next || !c.value) {
         sm_columns_free(&c);
         return sm_fail(SM_E_NOMEM, "%s: no memory for a panel of %zu columns", p->kernel->name,
                        p->kt);

@@ -1,9 +1,49 @@
 /* Format panel: mr rows share a panel; the columns of a K tile are bucketed by the rows that use
- * them. Per panel: 2^mr - 1 16-bit counts (pattern 1 first; bit r is row r), then the buckets'
- * columns as 16-bit offsets into the strip in units of sm_index_unit() bytes, then values in order
- * of use. */
+ * them. Per panel: 2^mr - 1 16-bit counts (pattern 1 first; bit r is row r), then the columns in the
+ * order of SM_PANEL_PAIRS as 16-bit offsets into the strip in units of sm_index_unit() bytes, then
+ * values in order of use. */
 #include "packed.h"
 #include <string.h>
+
+enum { MOST_PATTERNS = 16 };
+
+static const unsigned char pairs[][2] = {
+#define PAIR(a, b) {a, b},
+    SM_PANEL_PAIRS(PAIR)
+#undef PAIR
+};
+enum { PAIRS = sizeof pairs / sizeof pairs[0] };
+
+/* Where one is in the order of a panel's columns. */
+typedef struct order {
+    uint16_t left[MOST_PATTERNS];
+    size_t step, turn; /* steps are the pairs, then the patterns */
+} order;
+
+static order order_begin(const uint16_t *count, size_t patterns) {
+    order o = {.step = 0};
+    memcpy(o.left + 1, count, patterns * sizeof *count);
+    return o;
+}
+
+/* The pattern of the next column, 0 after the last. */
+static unsigned order_next(order *o) {
+    for (; o->step < PAIRS; o->step++) {
+        const unsigned char *pair = pairs[o->step];
+        if (!o->turn && (!o->left[pair[0]] || !o->left[pair[1]])) continue;
+        const unsigned pattern = pair[o->turn];
+        o->turn = !o->turn;
+        o->left[pattern]--;
+        return pattern;
+    }
+    for (; o->step < PAIRS + MOST_PATTERNS; o->step++) {
+        const unsigned pattern = (unsigned)(o->step - PAIRS);
+        if (!o->left[pattern]) continue;
+        o->left[pattern]--;
+        return pattern;
+    }
+    return 0;
+}
 
 /* Packs the panel whose columns were taken; the streams' ends move on. */
 static void pack_panel(sm_packed *p, const sm_columns *c, size_t cols, size_t *head, size_t *index,
@@ -11,25 +51,23 @@ static void pack_panel(sm_packed *p, const sm_columns *c, size_t cols, size_t *h
     const size_t mr = p->kernel->mr, patterns = ((size_t)1 << mr) - 1;
     uint16_t *count = p->head16 + *head;
     memset(count, 0, patterns * sizeof *count);
-    size_t index_of[16], value_of[16], i_end = *index, v_end = *value;
-    for (size_t k = 0; k < cols; k++)
-        if (c->rows[k]) count[c->rows[k] - 1]++;
-    for (size_t q = 0; q < patterns; q++) {
-        index_of[q] = i_end;
-        value_of[q] = v_end;
-        i_end += count[q];
-        v_end += count[q] * (size_t)__builtin_popcount((unsigned)q + 1);
-    }
-    for (size_t k = 0; k < cols; k++) {
+    uint32_t first[MOST_PATTERNS]; /* c->next leads to the pattern's other columns */
+    for (size_t k = cols; k-- > 0;) {
         const uint32_t pattern = c->rows[k];
         if (!pattern) continue;
-        p->index16[index_of[pattern - 1]++] = sm_offset_of(k, p->kernel->nr);
+        c->next[k] = first[pattern];
+        first[pattern] = (uint32_t)k;
+        count[pattern - 1]++;
+    }
+    order o = order_begin(count, patterns);
+    for (unsigned pattern; (pattern = order_next(&o)) != 0;) {
+        const size_t k = first[pattern];
+        first[pattern] = c->next[k];
+        p->index16[(*index)++] = sm_offset_of(k, p->kernel->nr);
         for (size_t r = 0; r < mr; r++)
-            if (pattern >> r & 1) p->value[value_of[pattern - 1]++] = c->value[k * mr + r];
+            if (pattern >> r & 1) p->value[(*value)++] = c->value[k * mr + r];
     }
     *head += patterns;
-    *index = i_end;
-    *value = v_end;
 }
 
 static sm_status pack(const sm_csr *csr, sm_packed *out) {
@@ -49,13 +87,13 @@ static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) 
     const uint16_t *count = p->head16 + p->head_at[segment];
     const uint16_t *index = p->index16 + p->index_at[segment];
     const float *value = p->value + p->value_at[segment];
-    for (size_t r0 = 0; r0 < sm_block_rows(p, block); r0 += mr) {
-        for (unsigned pattern = 1; pattern < 1u << mr; pattern++) {
-            for (uint16_t left = *count++; left > 0; left--) {
-                const size_t c = sm_offset_column(*index++, p->kernel->nr);
-                for (size_t r = 0; r < mr; r++)
-                    if (pattern >> r & 1) dense[(r0 + r) * cols + c] = *value++;
-            }
+    const size_t patterns = ((size_t)1 << mr) - 1;
+    for (size_t r0 = 0; r0 < sm_block_rows(p, block); r0 += mr, count += patterns) {
+        order o = order_begin(count, patterns);
+        for (unsigned pattern; (pattern = order_next(&o)) != 0;) {
+            const size_t c = sm_offset_column(*index++, p->kernel->nr);
+            for (size_t r = 0; r < mr; r++)
+                if (pattern >> r & 1) dense[(r0 + r) * cols + c] = *value++;
         }
     }
 }

@@ -21,10 +21,25 @@ SM_INLINE void bucket(vec acc[MR][NV], const unsigned rows, size_t count, const 
                       const size_t nv) {
     const uint16_t *index = s->index;
     const float *value = s->value;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         value = tile_column(acc, rows, value, (const float *)(x + (size_t)index[i] * UNIT), nv);
-    }
     s->index = index + count;
+    s->value = value;
+}
+
+/* Columns of two patterns by turns, as many as both have. */
+SM_INLINE void pair(vec acc[MR][NV], const unsigned a, const unsigned b, size_t left[], const char *x,
+                    stream *s, const size_t nv) {
+    const size_t count = left[a] < left[b] ? left[a] : left[b];
+    left[a] -= count;
+    left[b] -= count;
+    const uint16_t *index = s->index, *end = index + 2 * count;
+    const float *value = s->value;
+    for (; index < end; index += 2) {
+        value = tile_column(acc, a, value, (const float *)(x + (size_t)index[0] * UNIT), nv);
+        value = tile_column(acc, b, value, (const float *)(x + (size_t)index[1] * UNIT), nv);
+    }
+    s->index = index;
     s->value = value;
 }
 
@@ -37,10 +52,16 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
     const char *x = (const char *)t->x;
     for (size_t r0 = 0; r0 < rows; r0 += MR, count += PATTERNS) {
         const size_t valid = panel_rows(rows, r0);
+        size_t left[16];
+        SM_FOR (p, PATTERNS) left[p + 1] = count[p];
         vec acc[MR][NV];
         tile_begin(acc, t, r0, valid, nv);
+#define PAIR(a, b)                                                                                 \
+    if (((a) | (b)) <= PATTERNS) pair(acc, a, b, left, x, &s, nv);
+        SM_PANEL_PAIRS(PAIR)
+#undef PAIR
 #define BUCKET(p)                                                                                  \
-    if (p <= PATTERNS) bucket(acc, p, count[p <= PATTERNS ? p - 1 : 0], x, &s, nv)
+    if ((p) <= PATTERNS) bucket(acc, p, left[p], x, &s, nv)
         BUCKET(1);
         BUCKET(2);
         BUCKET(3);
