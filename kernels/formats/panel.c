@@ -1,7 +1,7 @@
 /* Format panel: mr rows share a panel; the columns of a K tile are bucketed by the rows that use
- * them. Per panel: 2^mr - 1 16-bit counts (pattern 1 first; bit r is row r), then the columns in the
- * order of SM_PANEL_PAIRS as 16-bit offsets into the strip in units of sm_index_unit() bytes, then
- * values in order of use. */
+ * them. Per panel: 2^mr - 1 16-bit counts (pattern 1 first; bit r is row r), then the columns in
+ * the order of SM_PANEL_PAIRS as 16-bit offsets into the strip in units of sm_index_unit() bytes,
+ * then values in order of use. */
 #include "packed.h"
 #include <string.h>
 

@@ -1,8 +1,9 @@
-/* SpMM, panels of MR rows whose columns are bucketed by the rows that use them: one straight loop a
- * row pattern, so a row of X is loaded once for all rows of the panel that need it.
+/* SpMM, panels of MR rows whose columns are bucketed by the rows that use them: straight loops over
+ * one or two row patterns, so a row of X is loaded once for all rows of the panel that need it.
  * W: formats/panel.c, X: packed strip of NR columns, Y: MR x NR tile in registers.
  * Limit: FMA ports while a bucket holds two rows or more, load ports below that; loads per FMA are
- * 1/p + 1/v for p rows in the bucket and v vectors in the strip.
+ * 1/p + 1/v for p rows in the bucket and v vectors in the strip. A loop over one pattern has p * v
+ * chains of FMAs, of which two pipes of latency 4 need eight; hence two patterns by turns.
  * Idea: sparse register tiling (Wilkinson, Cheshmi, Dehnavi, PLDI 2023). */
 #include "isa/body.h"
 
@@ -28,8 +29,8 @@ SM_INLINE void bucket(vec acc[MR][NV], const unsigned rows, size_t count, const 
 }
 
 /* Columns of two patterns by turns, as many as both have. */
-SM_INLINE void pair(vec acc[MR][NV], const unsigned a, const unsigned b, size_t left[], const char *x,
-                    stream *s, const size_t nv) {
+SM_INLINE void pair(vec acc[MR][NV], const unsigned a, const unsigned b, size_t left[],
+                    const char *x, stream *s, const size_t nv) {
     const size_t count = left[a] < left[b] ? left[a] : left[b];
     left[a] -= count;
     left[b] -= count;
