@@ -44,11 +44,13 @@ static void print_headline(const char *claim, const size_t counts[REFUTED + 1]) 
     for (verdict v = HOLDS; v <= REFUTED; v++)
         if (counts[v] == judged) all = v;
     (void)printf("\n%s: ", claim);
-    if (judged == 0 || counts[all] == judged)
+    if (all != UNJUDGED || judged == 0) {
         (void)printf("%s\n", verdict_name(judged ? all : UNJUDGED));
-    else
-        (void)printf("holds for %zu of %zu patterns, undecided for %zu\n", counts[HOLDS], judged,
-                     counts[UNDECIDED]);
+        return;
+    }
+    (void)printf("holds for %zu of %zu patterns", counts[HOLDS], judged);
+    if (counts[UNDECIDED]) (void)printf(", undecided for %zu", counts[UNDECIDED]);
+    (void)putchar('\n');
 }
 
 static void print_judgement(const sweep *s, size_t pattern, const judgement *j) {
