@@ -71,13 +71,15 @@ static sm_status reserve(runner *r) {
         r->capacity += s->settings[p] * (NET_LAYERS + 1);
     }
     s->cells = calloc(r->capacity, sizeof *s->cells);
-    s->hits = calloc(axes->pattern_count * NET_LAYERS * images, sizeof *s->hits);
+    const size_t hits = axes->pattern_count * NET_LAYERS * images;
+    s->hits = sm_alloc(hits, sizeof *s->hits);
     r->dense = calloc(images, sizeof *r->dense);
     r->logits = sm_alloc(images * s->subject.net.classes, sizeof *r->logits);
     r->feature_count = net_layer_cols(&s->subject.net.layers[2]);
     r->features = sm_alloc(images * r->feature_count, sizeof *r->features);
     if (!s->cells || !s->hits || !r->dense || !r->logits || !r->features)
         return sm_fail(SM_E_NOMEM, "no memory for what the layers make of %zu images", images);
+    memset(s->hits, 0, hits * sizeof *s->hits);
     return SM_OK;
 }
 
@@ -255,5 +257,5 @@ sm_status sweep_run(const sweep_options *options, sweep *out) {
 void sweep_free(sweep *s) {
     model_subject_free(&s->subject);
     free(s->cells);
-    free(s->hits);
+    sm_free(s->hits);
 }
