@@ -24,9 +24,10 @@ sm_status interval_between(const uint16_t *hits_a, const uint16_t *hits_b, size_
     for (size_t i = 0; i < images; i++)
         difference[i] = ((double)hits_b[i] - (double)hits_a[i]) / (double)settings;
     const double mean = gsl_stats_mean(difference, 1, images);
-    const double half = z_95() * gsl_stats_sd_m(difference, 1, images, mean) / sqrt((double)images);
+    const double error = gsl_stats_sd_m(difference, 1, images, mean) / sqrt((double)images);
+    const double half = images < 2 ? 2 : z_95() * error; /* one image alone says nothing */
     free(difference);
-    *out = (interval){mean, mean - half, mean + half};
+    *out = (interval){mean, fmax(mean - half, -1), fmin(mean + half, 1)};
     return SM_OK;
 }
 
@@ -40,11 +41,10 @@ verdict verdict_above(const interval *d, size_t count, size_t *decisive) {
     *decisive = 0;
     if (count == 0) return UNJUDGED;
     for (size_t i = 1; i < count; i++) {
-        if (!(d[i].low >= d[low].low)) low = i;
-        if (!(d[i].high >= d[high].high)) high = i;
+        if (d[i].low < d[low].low) low = i;
+        if (d[i].high < d[high].high) high = i;
     }
     *decisive = d[high].high < 0 ? high : low;
-    /* One image alone has no interval: NaN is neither above nor below. */
     return d[high].high < 0 ? REFUTED : d[low].low > 0 ? HOLDS : UNDECIDED;
 }
 

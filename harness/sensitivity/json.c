@@ -35,10 +35,6 @@ static json_t *left_json(const sweep *s, size_t pattern, size_t layer) {
                      "layer", sweep_layer_name(s, layer), "reason", s->why[pattern][layer]);
 }
 
-static json_t *real_json(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 static json_t *judgement_json(const sweep *s, size_t claim, size_t pattern, const judgement *j) {
     json_t *lost = json_object(), *at = json_object();
     for (size_t i = 0; i < NET_LAYERS; i++) {
@@ -51,9 +47,9 @@ static json_t *judgement_json(const sweep *s, size_t claim, size_t pattern, cons
     return json_pack("{s:s, s:s, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o}", "type", "claim", "claim",
                      judge_claims[claim], "pattern", pattern_json(s, pattern), "verdict",
                      verdict_name(j->verdict), "lost", lost, "at", at, "decisive", j->decisive,
-                     "value", judged ? real_json(j->value.value) : json_null(), "low",
-                     judged ? real_json(j->value.low) : json_null(), "high",
-                     judged ? real_json(j->value.high) : json_null());
+                     "value", judged ? json_real(j->value.value) : json_null(), "low",
+                     judged ? json_real(j->value.low) : json_null(), "high",
+                     judged ? json_real(j->value.high) : json_null());
 }
 
 /* Takes object over; 0 when done. */
