@@ -1,7 +1,8 @@
 """The kinds of section of the performance page: from records to tables, and rows for a picture.
 
 Each function takes (runs, section, targets) and returns (lines of Markdown, rows of a picture). A row
-of a picture has label, x, value, low and, where something was to be reached, target.
+of a picture has label, x, value, low, target (None where nothing was to be reached) and, where there
+are several views, facet.
 """
 
 import os

@@ -8,7 +8,7 @@ import os
 import unittest
 
 from program import ROOT
-from report_cases import RUN, Report, cell
+from report_cases import RUN, Performance, Report, cell, timed
 
 import adversarial
 import paired
@@ -22,22 +22,8 @@ from report_page import calls_text
 TARGETS = performance_data.read_json(os.path.join(ROOT, "results", "targets.json"))
 
 
-def timed(group, kernel, ns, **values):
-    """A cell with five samples around ns, of a group of two unless said."""
-    samples = [ns * f for f in (0.99, 1.0, 1.01, 1.0, 1.0)]
-    return cell(**{"group": group, "group_cells": 2, "kernel": kernel, "samples_ns": samples,
-                   "sample_taints": [0] * 5, "sample_count": 5, "time_ns_median": ns,
-                   "err_bound_ratio": 0.5, "plan_choice": "chosen", "pack_ns": 1e4, **values})
-
-
 def with_roof(**scaling_of):
     return dict(RUN, roof={"scaling": scaling_of})
-
-
-class Performance(Report):
-    def run_of(self, *records, run=RUN):
-        self.put(run, *records)
-        return report_data.read_runs(self.folder)[0]
 
 
 class Ratios(Performance):
