@@ -251,6 +251,21 @@ class Page(Report):
                                                         f"{name}.png")), name)
             self.assertIn(f"(performance/{name}.png)", page)
 
+    def test_totals_have_a_view_an_n(self):
+        dense = {"dense_kernel": "c", "dense_time_ns_median": 90.0}
+        self.records("speedup", *(made for n in (1, 32) for made in (
+            timed(f"x|{n}", "a", 30, n=n, speedup=3.0, **dense),
+            timed(f"x|{n}", "c", 90, n=n, format="dense", **dense))))
+        page = self.write({"kind": "totals", "title": "All", "record": "speedup"},
+                          {"kind": "totals", "title": "Later", "record": "nowhere"})
+        self.assertEqual(page.count("| **3.00×** | 3.00 to 3.00 | 3.00 (a) | 3.00× | 0 |"), 2)
+        self.assertIn("## Later\n\n**Not measured yet**: there is no `nowhere`.", page)
+        self.assertIn("(performance/all.png)", page)
+        with open(os.path.join(self.machine, "performance", "all.svg"), encoding="utf-8") as file:
+            drawn = file.read()
+        for words in "N = 1<", "N = 32<", "total, down to the worst matrix":
+            self.assertIn(words, drawn)
+
     def test_refusals(self):
         for sections, words in (([{"kind": "speed", "title": "x", "record": "y"}], "section 1"),
                                 ([{"kind": "speedup", "title": "x"}], "expected title, record"),
