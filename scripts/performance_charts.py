@@ -8,7 +8,8 @@ CASES = ("plan", "adversarial")  # kinds whose pictures show cases, not means
 AXES = {"speedup": "speedup over the best dense", "native": "speedup over the best dense",
         "cold": "share of what the bytes allow", "threads": "times as fast as one thread",
         "layouts": "speed of feature-major", "peers": "peer's time / ours",
-        "totals": "total dense time / total sparse time", "plan": "time / best of the sweep", "adversarial": "time / our dense control"}
+        "totals": "total dense time / total sparse time", "plan": "time / best of the sweep",
+        "adversarial": "time / our dense control"}
 
 
 def _x_axis(rows, cases, alone):
