@@ -220,7 +220,8 @@ TOTALS = """\
 A total is the sum over the matrices of their medians: *dense* each by the dense kernel that is best for
 it, *sparse* each by its fastest sparse kernel, *better of both* dense where a matrix's speedup is below
 1. Its interval is a 95 % bootstrap over rounds, within each matrix. Bytes are stored weights; *moved a
-call* adds activations and output, each once, as modelled."""
+call* adds activations and output, each once, as modelled. A total is no run from end to end: every
+matrix is timed alone, warm ones with weights still in cache, and what a model does between them is not in it."""
 
 
 def _megabytes(before, after):
