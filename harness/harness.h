@@ -23,6 +23,7 @@ int cmd_check(int argc, char **argv);
 int cmd_prune(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_model(int argc, char **argv);
+int cmd_sensitivity(int argc, char **argv);
 int cmd_breakeven(int argc, char **argv);
 int cmd_ab(int argc, char **argv);
 int cmd_ab_child(int argc, char **argv); /* started by ab only */

@@ -19,6 +19,7 @@ static const struct command {
     {"prune", cmd_prune, "prune a model file, and say what that gives"},
     {"run", cmd_run, "measure sparse against dense"},
     {"model", cmd_model, "a pruned network: accuracy, images a second, time and bytes a layer"},
+    {"sensitivity", cmd_sensitivity, "which layer of a network can be pruned, at what loss"},
     {"breakeven", cmd_breakeven, "from which sparsity sparse wins, out of a result file"},
     {"ab", cmd_ab, "two builds of the library against each other: is one slower?"},
     {"selftest", cmd_selftest, "does ab find what is there, and nothing else?"},
@@ -47,9 +48,9 @@ static int help(int argc, char **argv) {
     (void)puts("usage: sparsemark COMMAND [OPTION...]\n"
                "From which sparsity on is a pruned layer faster than a dense one on this CPU?\n");
     for (size_t i = 0; i < COMMANDS; i++)
-        if (commands[i].what) (void)printf("  %-10s  %s\n", commands[i].name, commands[i].what);
-    (void)puts("  help        this text, or help COMMAND\n"
-               "  --version   version and commit\n\n"
+        if (commands[i].what) (void)printf("  %-11s  %s\n", commands[i].name, commands[i].what);
+    (void)puts("  help         this text, or help COMMAND\n"
+               "  --version    version and commit\n\n"
                "Exit codes: 0 fine, 1 confirmed regression, 2 usage or input/output, 3 undecided,\n"
                "4 wrong result, 5 not comparable or a demanded instruction set is missing.");
     return finish_stdout(EXIT_CODE_OK);

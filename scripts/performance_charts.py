@@ -1,13 +1,15 @@
-"""The pictures of the performance page: means over sparsity, means of patterns that have one sparsity,
-and cases over N. Rows come from performance_sections.py."""
+"""The pictures of the performance page: means or totals over sparsity, means of patterns that have one
+sparsity, and cases over N. Rows come from performance_sections.py."""
 
 from report_charts import LINE_LEGEND, _base, _dash_scale, _log_axis, _round, _series_scale, _title
+from report_limits import _faceted
 
 CASES = ("plan", "adversarial")  # kinds whose pictures show cases, not means
 AXES = {"speedup": "speedup over the best dense", "native": "speedup over the best dense",
         "cold": "share of what the bytes allow", "threads": "times as fast as one thread",
         "layouts": "speed of feature-major", "peers": "peer's time / ours",
-        "plan": "time / best of the sweep", "adversarial": "time / our dense control"}
+        "totals": "total dense time / total sparse time", "plan": "time / best of the sweep",
+        "adversarial": "time / our dense control"}
 
 
 def _x_axis(rows, cases, alone):
@@ -35,8 +37,9 @@ def chart(section, rows, cpu):
                                    for r in rows if r["value"] and r["low"]]
     if not rows:
         return None
-    labels = list(dict.fromkeys(r["label"] for r in rows))
-    cases, alone = kind in CASES, len(labels) == len(rows) and kind not in CASES
+    labels, facets = (list(dict.fromkeys(r.get(name) for r in rows)) for name in ("label", "facet"))
+    cases = kind in CASES
+    alone = not cases and len({(r["label"], r.get("facet")) for r in rows}) == len(rows)
     values = [v for r in rows for v in (r["value"], r["low"], r["target"]) if v]
     y = {"field": "value", "type": "quantitative",
          **_log_axis([min(min(values) / 1.1, 0.95), max(max(values) * 1.1, 1.05)], AXES[kind], "")}
@@ -54,7 +57,9 @@ def chart(section, rows, cpu):
                "mark": {"type": "tick", "orient": "horizontal", "thickness": 2, "size": 18,
                         "color": "#b03a00"},
                "encoding": {"x": x, "y": {**y, "field": "target"}}}]
-    below = "; ".join(["a point a case" if cases else "geometric mean, down to the worst layer",
+    below = "; ".join(["a point a case" if cases else "total, down to the worst matrix"
+                       if kind == "totals" else "geometric mean, down to the worst layer",
                        *(["red: target"] if any(r["target"] for r in rows) else [])])
     spec = _base(_title(section["title"], cpu, below), rows)
-    return {**spec, "width": 520, "height": 300, "layer": layers}
+    view = {"width": 520 if len(facets) == 1 else 300, "height": 300, "layer": layers}
+    return {**spec, **_faceted(facets, view, 3)}

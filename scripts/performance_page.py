@@ -5,7 +5,8 @@
 
 results/MACHINE/performance.json lists the sections: kind (performance_sections.py), title, text,
 record (a folder beside it), where (which cells count: field -> value, list of values or glob) and
-the command that measured. results/targets.json says what was to be reached. Gives PERFORMANCE.md and
+the command that measured; for totals also kinds (name of a kind of matrix -> glob of tensors) and
+file_bytes (of every tensor of the model). results/targets.json says what was to be reached. Gives PERFORMANCE.md and
 pictures in performance/. A section whose records are not there yet says so.
 """
 

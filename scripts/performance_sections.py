@@ -1,7 +1,8 @@
 """The kinds of section of the performance page: from records to tables, and rows for a picture.
 
 Each function takes (runs, section, targets) and returns (lines of Markdown, rows of a picture). A row
-of a picture has label, x, value, low and, where something was to be reached, target.
+of a picture has label, x, value, low, target (None where nothing was to be reached) and, where there
+are several views, facet.
 """
 
 import os
@@ -11,8 +12,10 @@ from hot_loops import Loop, load, table as loops_table
 from paired import ROOT, markdown
 from performance_data import against_peers, breakevens, byte_shares, layout_costs, level_of
 from performance_data import speedups, target_of, thread_scaling
+from performance_totals import by_kind, interval, layers_of, totals_of
 from plan_choice import WITHIN, against_dense, choices, missed, summary, worst_cases
 from report_charts import short_names
+from report_data import CONDITIONS
 from report_page import calls_text
 from scaling import lines_of as scaling_lines
 from scaling import read as read_scaling
@@ -213,6 +216,121 @@ def scaling(runs, section, targets):
     return lines, []
 
 
+TOTALS = """\
+A total is the sum over the matrices of their medians: *dense* each by the dense kernel that is best for
+it, *sparse* each by its fastest sparse kernel, *better of both* dense where a matrix's speedup is below
+1. Its interval is a 95 % bootstrap over rounds, within each matrix. Bytes are stored weights; *moved a
+call* adds activations and output, each once, as modelled. A total is no run from end to end: every
+matrix is timed alone, warm ones with weights still in cache, and what a model does between them is not in it."""
+
+
+def _megabytes(before, after):
+    return f"{before / 1e6:.2f} → {after / 1e6:.2f} ({percent(after / before)})"
+
+
+def _total_times(row, labels):
+    if not row.matrices:
+        return ["-"] * 7 + [f"0 of {row.count}", 0]
+    ends, worst = interval(row), row.worst()
+    return [f"{row.total('dense_time_ns_median') / 1e6:.3g}",
+            f"{row.total('time_ns_median') / 1e6:.3g}", f"**{times(row.speedup())}**",
+            f"{ends[0]:.2f} to {ends[1]:.2f}" if ends else "-",
+            f"{worst.speedup:.2f} ({labels[worst.layer]})", times(row.better()),
+            sum(m.loses for m in row.matrices), f"{len(row.matrices)} of {row.count}",
+            sum(bool(m.marks) for m in row.matrices)]
+
+
+def _total_bytes(row, file_bytes):
+    """What is not in the row stays dense in the whole file."""
+    if not row.matrices:
+        return ["-"] * (4 if file_bytes else 3)
+    dense, packed = row.total("bytes_dense_weights"), row.total("bytes_weights")
+    return [_megabytes(dense, packed),
+            _megabytes(dense, row.mixed("bytes_dense_weights", "bytes_weights")),
+            _megabytes(row.moved_dense(), row.total("bytes_moved")),
+            *([_megabytes(file_bytes, file_bytes - dense + packed)] if file_bytes else [])]
+
+
+def _together(row, value=None):
+    """Speedup and stored bytes of part of a row; why not, where nothing is left of it."""
+    if not row.matrices:
+        return ", ".join(sorted({why for _, why in row.left})) or "-"
+    share = row.total("bytes_weights") / row.total("bytes_dense_weights")
+    return (f"{times(value or row.speedup())}, {percent(share)}"
+            + (f" ({len(row.matrices)} of {row.count})" if row.left else "")
+            + ("*" if any(m.marks for m in row.matrices) else ""))
+
+
+def _one_matrix(rows, layer):
+    """A line of the table of every matrix: what it is, and its own speedup in each row."""
+    alone = [row.part([layer]) for row in rows]
+    cell = next((row.matrices[0].sparse for row in alone if row.matrices), None)
+    return [layer, *([f"{cell['m']}×{cell['k']}", f"{cell['bytes_dense_weights'] / 1e6:.2f}"]
+                     if cell else ["-", "-"]),
+            *(_together(row, row.matrices[0].speedup if row.matrices else None) for row in alone)]
+
+
+def _each_matrix(rows, several):
+    """Every matrix of every row, folded away: a table of what differs in nothing but pattern and
+    sparsity."""
+    tables, lines = {}, []
+    for row in rows:
+        scene = [row.conditions["provenance"], f"N = {row.n}", *(row.conditions[n] for n in several)]
+        tables.setdefault(", ".join(map(str, scene)), []).append(row)
+    for scene, inside in tables.items():
+        lines += ["", "<details>", f"<summary>Every matrix, {scene}: speedup, stored bytes of dense; "
+                  "* marked</summary>", "", *markdown(
+                      ["matrix", "M×K", "dense, MB",
+                       *(f"{row.conditions['pattern']} {row.percent} %" for row in inside)],
+                      [_one_matrix(inside, layer) for layer in layers_of(inside)]), "", "</details>"]
+    return lines
+
+
+def _left_out(rows, named):
+    """Lines that name every matrix that is in no total, why and where."""
+    found = {}
+    for row in rows:
+        for left in row.left:
+            found.setdefault(left, []).append(" ".join(map(str, named(row)[1:])))
+    return ["", "In no total:", "", *markdown(
+        ["matrix", "why", "N, pattern and sparsity"],
+        [[*left, "everywhere" if len(where) == len(rows) else ", ".join(where)]
+         for left, where in found.items()])] if found else []
+
+
+def totals(runs, section, targets):
+    """All matrices of a model together: time and bytes, by kind of matrix, and every one."""
+    labels = labels_of(runs)
+    rows = [row for run in runs for row in totals_of(run, section.get("where", ()))]
+    file_bytes, kinds = section.get("file_bytes"), section.get("kinds", {})
+    several = [name for name in CONDITIONS if name not in ("provenance", "pattern")
+               and len({row.conditions[name] for row in rows}) > 1]
+
+    def named(row):
+        return [row.conditions["provenance"], row.n,
+                *(row.conditions[name] for name in ("pattern", *several)), f"{row.percent} %"]
+
+    names = ["weights", "N", "pattern", *several, "sparsity"]
+    lines = [*TOTALS.split("\n"), "", *markdown(
+        [*names, "dense, ms", "sparse, ms", "speedup", "interval", "worst matrix", "better of both",
+         "dense better for", "matrices", "marked"],
+        [named(row) + _total_times(row, labels) for row in rows]), *_left_out(rows, named)]
+    lines += ["", "Bytes in MB, dense → sparse:", "", *markdown(
+        [*names, "every one sparse", "better of both", "moved a call",
+         *(["whole file"] if file_bytes else [])],
+        [named(row) + _total_bytes(row, file_bytes) for row in rows])]
+    if kinds:
+        layers = by_kind(rows, kinds)
+        lines += ["", "By kind of matrix, speedup of the total and stored bytes of dense; * marked:", "",
+                  *markdown([*names, *(f"{kind} ({len(inside)})" for kind, inside in layers.items())],
+                            [named(row) + [_together(row.part(inside)) for inside in layers.values()]
+                             for row in rows])]
+    return lines + _each_matrix(rows, several), [
+        {"label": " ".join(map(str, named(row)[2:-1])), "facet": f"N = {row.n}", "x": row.percent,
+         "value": row.speedup(), "low": row.worst().speedup, "target": None}
+        for row in rows if row.matrices]
+
+
 def instructions(runs, section, targets):
     """Loads per FMA and spills, as stored beside the tests."""
     stored = load(os.path.join(ROOT, "tests", "data", "hot_loops.json"))
@@ -222,4 +340,4 @@ def instructions(runs, section, targets):
 
 
 KINDS = {f.__name__: f for f in (speedup, native, cold, threads, layouts, peers, dense, plan,
-                                 adversarial, scaling, instructions)}
+                                 adversarial, scaling, totals, instructions)}

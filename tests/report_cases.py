@@ -1,4 +1,5 @@
-"""Records for the tests of scripts/report.py, and a folder that they are drawn in."""
+"""Records for the tests of scripts/report.py and of the performance page, and a folder that they are
+drawn in."""
 
 import contextlib
 import io
@@ -38,6 +39,14 @@ def cell(layer="a", sparsity=0.5, speedup=2.0, **values):
         made.update(speedup_ci_low=speedup / 1.04, speedup_ci_high=speedup * 1.04)
     made.update(values)
     return made
+
+
+def timed(group, kernel, ns, **values):
+    """A cell with five samples around ns, of a group of two unless said."""
+    samples = [ns * f for f in (0.99, 1.0, 1.01, 1.0, 1.0)]
+    return cell(**{"group": group, "group_cells": 2, "kernel": kernel, "samples_ns": samples,
+                   "sample_taints": [0] * 5, "sample_count": 5, "time_ns_median": ns,
+                   "err_bound_ratio": 0.5, "plan_choice": "chosen", "pack_ns": 1e4, **values})
 
 
 class Report(unittest.TestCase):
@@ -81,3 +90,9 @@ class Report(unittest.TestCase):
         for word in words:
             self.assertIn(word, err)
         self.assertEqual(os.listdir(self.folder), ["records.jsonl"])
+
+
+class Performance(Report):
+    def run_of(self, *records, run=RUN):
+        self.put(run, *records)
+        return report_data.read_runs(self.folder)[0]

@@ -8,7 +8,7 @@ import os
 import unittest
 
 from program import ROOT
-from report_cases import RUN, Report, cell
+from report_cases import RUN, Performance, Report, cell, timed
 
 import adversarial
 import paired
@@ -22,22 +22,8 @@ from report_page import calls_text
 TARGETS = performance_data.read_json(os.path.join(ROOT, "results", "targets.json"))
 
 
-def timed(group, kernel, ns, **values):
-    """A cell with five samples around ns, of a group of two unless said."""
-    samples = [ns * f for f in (0.99, 1.0, 1.01, 1.0, 1.0)]
-    return cell(**{"group": group, "group_cells": 2, "kernel": kernel, "samples_ns": samples,
-                   "sample_taints": [0] * 5, "sample_count": 5, "time_ns_median": ns,
-                   "err_bound_ratio": 0.5, "plan_choice": "chosen", "pack_ns": 1e4, **values})
-
-
 def with_roof(**scaling_of):
     return dict(RUN, roof={"scaling": scaling_of})
-
-
-class Performance(Report):
-    def run_of(self, *records, run=RUN):
-        self.put(run, *records)
-        return report_data.read_runs(self.folder)[0]
 
 
 class Ratios(Performance):
@@ -264,6 +250,21 @@ class Page(Report):
             self.assertTrue(os.path.exists(os.path.join(self.machine, "performance",
                                                         f"{name}.png")), name)
             self.assertIn(f"(performance/{name}.png)", page)
+
+    def test_totals_have_a_view_an_n(self):
+        dense = {"dense_kernel": "c", "dense_time_ns_median": 90.0}
+        self.records("speedup", *(made for n in (1, 32) for made in (
+            timed(f"x|{n}", "a", 30, n=n, speedup=3.0, **dense),
+            timed(f"x|{n}", "c", 90, n=n, format="dense", **dense))))
+        page = self.write({"kind": "totals", "title": "All", "record": "speedup"},
+                          {"kind": "totals", "title": "Later", "record": "nowhere"})
+        self.assertEqual(page.count("| **3.00×** | 3.00 to 3.00 | 3.00 (a) | 3.00× | 0 |"), 2)
+        self.assertIn("## Later\n\n**Not measured yet**: there is no `nowhere`.", page)
+        self.assertIn("(performance/all.png)", page)
+        with open(os.path.join(self.machine, "performance", "all.svg"), encoding="utf-8") as file:
+            drawn = file.read()
+        for words in "N = 1<", "N = 32<", "total, down to the worst matrix":
+            self.assertIn(words, drawn)
 
     def test_refusals(self):
         for sections, words in (([{"kind": "speed", "title": "x", "record": "y"}], "section 1"),

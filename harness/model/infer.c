@@ -233,6 +233,14 @@ static sm_args dense_of(const engine *e, size_t i, size_t count, float *logits) 
                      .hi = INFINITY};
 }
 
+static void run_dense(engine *e, size_t count, float *logits, engine_times *times, double *start) {
+    for (size_t i = CONVS; i < NET_LAYERS; i++) {
+        const sm_args a = dense_of(e, i, count, logits);
+        sm_plan_run(e->plan[i], &a, e->workspace);
+        lap(start, times ? &times->product[i] : NULL);
+    }
+}
+
 void engine_run(engine *e, const float *images, size_t count, float *logits, engine_times *times) {
     const size_t pixels = e->net->height * e->net->width;
     double start = times ? clock_ns() : 0;
@@ -243,11 +251,16 @@ void engine_run(engine *e, const float *images, size_t count, float *logits, eng
         lap(&start, times ? &times->input : NULL);
         for (size_t i = 0; i < CONVS; i++) run_conv(e, i, first, part, count, times, &start);
     }
-    for (size_t i = CONVS; i < NET_LAYERS; i++) {
-        const sm_args a = dense_of(e, i, count, logits);
-        sm_plan_run(e->plan[i], &a, e->workspace);
-        lap(&start, times ? &times->product[i] : NULL);
-    }
+    run_dense(e, count, logits, times, &start);
+}
+
+const float *engine_features(const engine *e) {
+    return e->map[CONVS];
+}
+
+void engine_run_features(engine *e, const float *features, size_t count, float *logits) {
+    memcpy(e->map[CONVS], features, e->net->layers[CONVS].channels * count * sizeof *features);
+    run_dense(e, count, logits, NULL, NULL);
 }
 
 void engine_layer(const engine *e, size_t layer, sm_plan_info *info, size_t *columns) {

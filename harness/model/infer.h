@@ -36,6 +36,11 @@ void engine_take_dense(engine *e, size_t layer);
  * times may be NULL. */
 void engine_run(engine *e, const float *images, size_t count, float *logits, engine_times *times);
 
+/* What the convolutions made of the images of the last call, [channels of the first dense
+ * layer][count]; and the logits from there, of a network that has the same convolutions. */
+const float *engine_features(const engine *e);
+void engine_run_features(engine *e, const float *features, size_t count, float *logits);
+
 /* A layer's plan, and columns of one of its products: a convolution is computed a band of rows of
  * a part of the batch at a time. */
 void engine_layer(const engine *e, size_t layer, sm_plan_info *info, size_t *columns);

@@ -2,11 +2,11 @@
  * is timed before its logits agree with those of the definition. */
 #include "model/session.h"
 #include "harness.h"
-#include "input/idx.h"
 #include "machine/machine.h"
 #include "measure/clock.h"
 #include "measure/report.h"
 #include "model/report.h"
+#include "model/subject.h"
 #include "records/record.h"
 #include <math.h>
 #include <stdio.h>
@@ -17,12 +17,10 @@ enum { CHECKED = 2, ACCURACY_BATCH = 128 };
 
 typedef struct session {
     const model_options *o;
-    sm_model_file file;
-    sm_images set;
-    network net;
-    size_t images, total; /* that count; with those repeated to fill the largest batch */
-    float *pixels;        /* [total][height * width] */
-    float *logits;        /* [total][classes] */
+    model_subject subject;
+    size_t total;  /* its images, and those repeated to fill the largest batch */
+    float *pixels; /* [total][height * width] */
+    float *logits; /* [total][classes] */
     model_accuracy accuracy;
     int cpus[MAX_CPUS];
     sm_watch *watch;
@@ -33,42 +31,27 @@ typedef struct session {
 
 static sm_status read_inputs(session *s) {
     const model_options *o = s->o;
-    SM_TRY(model_file_read(o->weights, &s->file));
-    const size_t classes = network_classes(&s->file);
-    SM_TRY(images_read(o->data, classes ? classes : 10, &s->set));
-    SM_TRY(network_build(o->weights, &s->file, s->set.height, s->set.width, note, &s->net));
-    model_file_free(&s->file);
-    s->images = s->set.count;
-    if (o->images > s->images)
-        return sm_fail(SM_E_ARG, "--images %zu: expected at most %zu, as %s holds", o->images,
-                       s->images, o->data);
-    if (o->images) s->images = o->images;
-    return SM_OK;
-}
-
-static sm_status make_pixels(session *s) {
-    const size_t size = s->set.height * s->set.width;
-    s->total = s->images;
-    for (size_t i = 0; i < s->o->batch_count; i++)
-        if (s->o->batch[i] > s->total) s->total = s->o->batch[i];
-    s->pixels = sm_alloc(s->total * size, sizeof *s->pixels);
-    s->logits = sm_alloc(s->total * s->net.classes, sizeof *s->logits);
-    if (!s->pixels || !s->logits) return sm_fail(SM_E_NOMEM, "no memory for %zu images", s->total);
-    for (size_t i = 0; i < s->total; i++)
-        for (size_t p = 0; p < size; p++)
-            s->pixels[i * size + p] = (float)s->set.pixels[i % s->images * size + p] / 255.0f;
+    SM_TRY(model_subject_read(o->weights, o->data, o->images, &s->subject));
+    model_file_free(&s->subject.file);
+    s->total = s->subject.images;
+    for (size_t i = 0; i < o->batch_count; i++)
+        if (o->batch[i] > s->total) s->total = o->batch[i];
+    SM_TRY(model_subject_pixels(&s->subject, s->total, &s->pixels));
+    s->logits = sm_alloc(s->total * s->subject.net.classes, sizeof *s->logits);
+    if (!s->logits) return sm_fail(SM_E_NOMEM, "no memory for the logits of %zu images", s->total);
     return SM_OK;
 }
 
 /* Logits of all images, and whether the first ones are those of the definition. */
 static sm_status infer(session *s) {
-    const size_t size = s->net.height * s->net.width, classes = s->net.classes;
+    const size_t size = s->subject.net.height * s->subject.net.width,
+                 classes = s->subject.net.classes;
     const engine_options options = {.batch = ACCURACY_BATCH,
                                     .threads = s->o->threads[0],
                                     .isa_mask = s->o->isa_mask,
                                     .cpus = s->cpus + 1};
     engine *e;
-    SM_TRY(engine_create(&s->net, &options, &e));
+    SM_TRY(engine_create(&s->subject.net, &options, &e));
     for (size_t i = 0; i < s->total; i += ACCURACY_BATCH) {
         const size_t left = s->total - i;
         engine_run(e, s->pixels + i * size, left < ACCURACY_BATCH ? left : ACCURACY_BATCH,
@@ -79,27 +62,15 @@ static sm_status infer(session *s) {
 }
 
 static sm_status check(session *s) {
-    const size_t size = s->net.height * s->net.width, classes = s->net.classes;
-    double *exact = malloc(classes * sizeof *exact);
-    float *rounded = malloc(classes * sizeof *rounded);
-    sm_status status = SM_OK;
-    if (!exact || !rounded) status = sm_fail(SM_E_NOMEM, "no memory for %zu logits", classes);
-    for (size_t i = 0; i < CHECKED && i < s->images && status == SM_OK; i++) {
-        status = network_reference(&s->net, s->pixels + i * size, exact);
-        for (size_t c = 0; c < classes; c++) rounded[c] = (float)exact[c];
-        const double error = model_difference(s->logits + i * classes, rounded, classes);
-        s->accuracy.error = fmax(s->accuracy.error, error);
-    }
-    free(exact);
-    free(rounded);
-    return status;
+    const size_t images = s->subject.images < CHECKED ? s->subject.images : CHECKED;
+    return model_check(&s->subject.net, s->pixels, s->logits, images, &s->accuracy.error);
 }
 
 static void count_right(session *s) {
-    s->accuracy.images = s->images;
-    for (size_t i = 0; i < s->images; i++)
-        s->accuracy.right +=
-            model_predict(s->logits + i * s->net.classes, s->net.classes) == s->set.labels[i];
+    s->accuracy.images = s->subject.images;
+    for (size_t i = 0; i < s->subject.images; i++)
+        s->accuracy.right += model_predict(s->logits + i * s->subject.net.classes,
+                                           s->subject.net.classes) == s->subject.set.labels[i];
 }
 
 static json_t *options_json(const session *s) {
@@ -110,8 +81,8 @@ static json_t *options_json(const session *s) {
     for (size_t i = 0; i < o->threads_count; i++)
         (void)json_array_append_new(threads, json_integer((json_int_t)o->threads[i]));
     return json_pack("{s:s, s:s, s:s, s:I, s:o, s:o, s:f, s:f, s:b}", "command", "model", "weights",
-                     o->weights, "data", o->data, "images", (json_int_t)s->images, "batch", batch,
-                     "threads", threads, "precision", o->precision, "budget_s", o->budget_s,
+                     o->weights, "data", o->data, "images", (json_int_t)s->subject.images, "batch",
+                     batch, "threads", threads, "precision", o->precision, "budget_s", o->budget_s,
                      "pytorch", o->pytorch);
 }
 
@@ -149,7 +120,7 @@ static sm_status say(session *s, const model_point *point, const char *torch) {
 
 static sm_status measure(session *s, size_t threads, size_t batch, torch_child *torch) {
     const model_options *o = s->o;
-    const model_bench bench = {.net = &s->net,
+    const model_bench bench = {.net = &s->subject.net,
                                .images = s->pixels,
                                .logits = s->logits,
                                .count = s->total,
@@ -175,7 +146,8 @@ static sm_status measure_threads(session *s, size_t threads) {
     torch_child *torch = NULL;
     sm_status status = SM_OK;
     if (s->o->pytorch)
-        status = torch_start(s->o->python, &s->net, s->pixels, s->total, threads, s->cpus, &torch);
+        status = torch_start(s->o->python, &s->subject.net, s->pixels, s->total, threads, s->cpus,
+                             &torch);
     for (size_t i = 0; i < s->o->batch_count && status == SM_OK; i++)
         status = measure(s, threads, s->o->batch[i], torch);
     torch_stop(torch);
@@ -200,19 +172,18 @@ static sm_status time_all(session *s) {
 
 static sm_status run(session *s) {
     SM_TRY(read_inputs(s));
-    SM_TRY(make_pixels(s));
     sm_machine_cpus(s->cpus, MAX_CPUS);
     SM_TRY(infer(s));
     SM_TRY(check(s));
     count_right(s);
     s->wrong = !(s->accuracy.error <= MODEL_TOLERANCE);
-    if (!s->o->json) model_print_network(s->o->weights, &s->net, &s->accuracy);
+    if (!s->o->json) model_print_network(s->o->weights, &s->subject.net, &s->accuracy);
     if (s->o->json && s->o->accuracy)
         (void)printf("{\"images\": %zu, \"right\": %zu, \"reference_error\": %.9g}\n",
                      s->accuracy.images, s->accuracy.right, s->accuracy.error);
     if (s->o->predictions)
-        SM_TRY(model_write_predictions(s->o->predictions, &s->net, s->set.labels, s->logits,
-                                       s->images));
+        SM_TRY(model_write_predictions(s->o->predictions, &s->subject.net, s->subject.set.labels,
+                                       s->logits, s->subject.images));
     return time_all(s);
 }
 
@@ -231,9 +202,7 @@ int model_session(const model_options *options) {
                                                 options->weights, s.accuracy.error)
                                      : finish_stdout(EXIT_CODE_OK);
     sm_watch_free(s.watch);
-    network_free(&s.net);
-    model_file_free(&s.file);
-    images_free(&s.set);
+    model_subject_free(&s.subject);
     sm_free(s.pixels);
     sm_free(s.logits);
     return code;

@@ -41,7 +41,7 @@ static uint64_t hash(const char *name) {
     return h;
 }
 
-static sm_status make_random(const sm_tensor *tensor, uint64_t seed, sm_tensor *out) {
+sm_status sm_scores_random(const sm_tensor *tensor, uint64_t seed, sm_tensor *out) {
     sm_rng rng;
     float *score = sm_alloc(tensor->count, sizeof *score);
     if (!score) return sm_fail(SM_E_NOMEM, "%s: no memory for random scores", tensor->name);
@@ -93,7 +93,7 @@ sm_status sm_scores_open(const sm_prune_job *job, sm_scores *out) {
         const sm_tensor *tensor = job->rows[i].tensor;
         if (job->rows[i].reason[0] != '\0') continue;
         if (out->owned)
-            SM_TRY(make_random(tensor, job->request->seed, &out->of[i]));
+            SM_TRY(sm_scores_random(tensor, job->request->seed, &out->of[i]));
         else
             SM_TRY(find_score(job, tensor, out, &out->of[i]));
     }

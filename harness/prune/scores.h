@@ -20,6 +20,9 @@ void sm_scores_free(sm_scores *scores);
 /* One score a weight, in the order of the tensor. */
 const float *sm_scores_at(const sm_scores *scores, const sm_prune_job *job, size_t row);
 
+/* Random scores of one tensor, the same whatever else there is; sm_free(out->data). */
+sm_status sm_scores_random(const sm_tensor *tensor, uint64_t seed, sm_tensor *out);
+
 /* SM_E_FORMAT naming the first element of an F32 tensor that is NaN, or infinite where that is
  * not allowed. */
 sm_status sm_check_numbers(const char *path, const sm_tensor *tensor, int infinite_allowed);

@@ -62,6 +62,10 @@ sm_status sm_records_write_run(sm_record_file *file, json_t *run);
 /* The same with an object of another type, of a kind of run that has no cells. */
 sm_status sm_records_write_other(sm_record_file *file, const char *type, json_t *object);
 
+/* A file of such a kind at once, whole or not at all: run, then the objects, each with its "type".
+ * SM_E_IO where path exists. Borrows both. */
+sm_status sm_records_write_whole(const char *path, json_t *run, const json_t *objects);
+
 /* Appends the cells of one group as whole lines in one write; on failure (disk full) the file is
  * cut back to where it was and SM_E_IO is returned. Sets group_cells itself. */
 sm_status sm_records_write_group(sm_record_file *file, sm_cell *cells, size_t count);

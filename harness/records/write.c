@@ -1,6 +1,7 @@
 /* Appends whole lines to a result file. A group of cells is one write: a killed program leaves the
  * group or a cut tail, which the reader drops; a full disk leaves the file as it was. */
 #include "records/fields.h"
+#include "whole_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -204,6 +205,28 @@ static void new_run_id(char *buf, size_t size) {
     gmtime_r(&now, &utc);
     strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &utc);
     snprintf(buf, size, "%s-%08x", stamp, (unsigned)salt);
+}
+
+static int write_objects(FILE *lines, const sm_record_file *file, json_t *run,
+                         const json_t *objects) {
+    json_t *first = envelope(file, "run"), *other;
+    size_t i;
+    int failed = json_object_update_missing(first, run) != 0 || add_line(lines, first) != 0;
+    json_array_foreach(objects, i, other) {
+        if (failed) break;
+        json_t *object = envelope(file, json_string_value(json_object_get(other, "type")));
+        failed = json_object_update_missing(object, other) != 0 || add_line(lines, object) != 0;
+    }
+    return failed;
+}
+
+sm_status sm_records_write_whole(const char *path, json_t *run, const json_t *objects) {
+    sm_record_file file = {0};
+    whole_file whole;
+    SM_TRY(whole_file_open(path, WHOLE_FILE_NEW, &whole));
+    new_run_id(file.run_id, sizeof file.run_id);
+    errno = 0;
+    return whole_file_close(&whole, write_objects(whole.stream, &file, run, objects));
 }
 
 /* A resumed run is the run it resumes: the file's last run_id goes on. */
