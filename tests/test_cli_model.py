@@ -123,6 +123,38 @@ class Model(ProgramTest):
         self.assertEqual(answer["right"],
                          int((self.labels[:30] == self.logits[:30].argmax(axis=1)).sum()))
 
+    def logits_of(self, tensors, *arguments):
+        out = self.path("ordered.csv")
+        self.finish(self.model("--accuracy", "--predictions", out, *arguments,
+                               file=self.put("ordered.safetensors", safetensors(tensors))))
+        return predictions(out)[:, 3:]
+
+    def test_orders(self):
+        """PyTorch's orders, and each axis order alone, give the same logits."""
+        expected = self.logits_of(self.tensors)
+        channels = len(self.tensors["conv2.bias"])
+        for dense in ("out-in", "in-out"):
+            for conv in ("oihw", "hwio"):
+                tensors = dict(self.tensors)
+                if conv == "oihw":
+                    for name in ("conv1.weight", "conv2.weight"):
+                        tensors[name] = tensors[name].transpose(3, 2, 0, 1)
+                    w = tensors["dense1.weight"]
+                    w = w.reshape(-1, channels, w.shape[-1]).transpose(1, 0, 2)
+                    tensors["dense1.weight"] = w.reshape(-1, w.shape[-1])
+                if dense == "out-in":
+                    for name in ("dense1.weight", "dense2.weight"):
+                        tensors[name] = tensors[name].T
+                # Kernels are chosen by time: sums may be rounded in another order.
+                np.testing.assert_allclose(
+                    self.logits_of(tensors, "--weights-order", f"{dense},{conv}"), expected,
+                    atol=1e-6, rtol=0)
+        self.refused("--accuracy", "--weights-order", "out-in,oihw",
+                     parts=("conv1.weight", "read as oihw", "hwio"))
+        self.refused("--accuracy", "--weights-order", "out-in",
+                     parts=("dense1.weight", "read as out-in", "in-out"))
+        self.refused("--accuracy", "--weights-order", "oihw,hwio", parts=("--weights-order",))
+
     def test_fewer_channels(self):
         """What `prune --pattern rows` leaves: sizes come from the tensors."""
         tensors = weights(channels1=2, channels2=5, hidden=7)

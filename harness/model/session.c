@@ -31,12 +31,24 @@ typedef struct session {
     int wrong;
 } session;
 
+/* Where neither option nor file says anything, as TensorFlow has them, whose tutorial it is. */
+static sm_status read_orders(const session *s, sm_orders *orders) {
+    const char *given = s->o->weights_order;
+    *orders = (sm_orders){.in_out = 1, .hwio = 1};
+    if (given) SM_TRY(orders_parse(given, orders));
+    return orders_follow(
+        s->o->weights, json_string_value(json_object_get(s->file.metadata, SM_ORDERS_KEY)), orders);
+}
+
 static sm_status read_inputs(session *s) {
+    sm_orders orders;
     const model_options *o = s->o;
     SM_TRY(model_file_read(o->weights, &s->file));
     const size_t classes = network_classes(&s->file);
     SM_TRY(images_read(o->data, classes ? classes : 10, &s->set));
-    SM_TRY(network_build(o->weights, &s->file, s->set.height, s->set.width, note, &s->net));
+    SM_TRY(read_orders(s, &orders));
+    SM_TRY(
+        network_build(o->weights, &s->file, &orders, s->set.height, s->set.width, note, &s->net));
     model_file_free(&s->file);
     s->images = s->set.count;
     if (o->images > s->images)
