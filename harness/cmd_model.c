@@ -12,7 +12,9 @@ static const char usage[] =
     "Runs the MNIST network of the TensorFlow pruning tutorial, or one with other sizes: "
     "accuracy,\n"
     "images a second, and the speedup over the same network with the best dense kernels.\n"
-    "  --weights FILE      .safetensors: conv1, conv2 (HWIO), bn, dense1, dense2 (in-out)\n"
+    "  --weights FILE      .safetensors: conv1, conv2, bn, dense1, dense2\n"
+    "  --weights-order O   what their axes are where the file does not say: in-out,hwio (default)\n"
+    "                      or PyTorch's out-in,oihw\n"
     "  --data DIR          t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, or .gz\n"
     "  --batch LIST        images a call (1,32,128,512)\n"
     "  --threads LIST|all  (1)\n"
@@ -29,6 +31,7 @@ static const char usage[] =
 
 enum {
     OPT_WEIGHTS = 256,
+    OPT_WEIGHTS_ORDER,
     OPT_DATA,
     OPT_BATCH,
     OPT_THREADS,
@@ -47,6 +50,7 @@ enum {
 
 static const struct option long_options[] = {
     {"weights", required_argument, NULL, OPT_WEIGHTS},
+    {"weights-order", required_argument, NULL, OPT_WEIGHTS_ORDER},
     {"data", required_argument, NULL, OPT_DATA},
     {"batch", required_argument, NULL, OPT_BATCH},
     {"threads", required_argument, NULL, OPT_THREADS},
@@ -88,6 +92,9 @@ static sm_status set_option(model_options *o, sm_run_options *axes, int option, 
     switch (option) {
     case OPT_WEIGHTS:
         o->weights = value;
+        break;
+    case OPT_WEIGHTS_ORDER:
+        o->weights_order = value;
         break;
     case OPT_DATA:
         o->data = value;

@@ -16,6 +16,7 @@ static const char usage[] =
     "is\n"
     "timed.\n"
     "  --weights FILE      .safetensors, as for sparsemark model\n"
+    "  --weights-order O   as for sparsemark model (in-out,hwio)\n"
     "  --data DIR          t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, or .gz\n"
     "  --pattern LIST      unstructured, block:RxC, nm:N:M, nm:N:M@V, rows\n"
     "                      (unstructured,block:16x1,nm:2:4,nm:1:4,rows)\n"
@@ -28,9 +29,7 @@ static const char usage[] =
     "  --images N          use the first N images\n"
     "  --threads T|all     (1)\n"
     "  --out FILE          write records to FILE (JSON lines), for scripts/sensitivity.py\n"
-    "\nMasks are those of sparsemark prune with --weights-order in-out,hwio. rows sets whole "
-    "outputs "
-    "to\n"
+    "\nMasks are those of sparsemark prune with the same order. rows sets whole outputs to\n"
     "zero, which gives the same answers as removing them. A layer that does not take a pattern is "
     "named\n"
     "with the reason; it stays as it is in the rows 'all' too.\n\n"
@@ -58,6 +57,7 @@ static const char usage[] =
 
 enum {
     OPT_WEIGHTS = 256,
+    OPT_WEIGHTS_ORDER,
     OPT_DATA,
     OPT_PATTERN,
     OPT_SPARSITY,
@@ -72,6 +72,7 @@ enum {
 
 static const struct option long_options[] = {
     {"weights", required_argument, NULL, OPT_WEIGHTS},
+    {"weights-order", required_argument, NULL, OPT_WEIGHTS_ORDER},
     {"data", required_argument, NULL, OPT_DATA},
     {"pattern", required_argument, NULL, OPT_PATTERN},
     {"sparsity", required_argument, NULL, OPT_SPARSITY},
@@ -97,6 +98,9 @@ static sm_status set_option(sweep_options *o, int option, const char *value) {
     switch (option) {
     case OPT_WEIGHTS:
         o->weights = value;
+        return SM_OK;
+    case OPT_WEIGHTS_ORDER:
+        o->weights_order = value;
         return SM_OK;
     case OPT_DATA:
         o->data = value;

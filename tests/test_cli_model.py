@@ -18,6 +18,21 @@ EPSILON = 1e-3
 PYTHON = os.path.join(ROOT, ".venv", "bin", "python")
 
 
+def reordered(tensors, dense, conv):
+    """Weights that are in-out,hwio in other orders of the axes."""
+    tensors = dict(tensors)
+    if conv == "oihw":
+        for name in ("conv1.weight", "conv2.weight"):
+            tensors[name] = tensors[name].transpose(3, 2, 0, 1)
+        w = tensors["dense1.weight"]
+        w = w.reshape(-1, len(tensors["conv2.bias"]), w.shape[-1]).transpose(1, 0, 2)
+        tensors["dense1.weight"] = w.reshape(-1, w.shape[-1])
+    if dense == "out-in":
+        for name in ("dense1.weight", "dense2.weight"):
+            tensors[name] = tensors[name].T
+    return tensors
+
+
 def weights(seed=7, zeros=0.7, channels1=6, channels2=8, hidden=24, classes=10):
     """The tutorial's network, smaller, with some weights pruned."""
     random = np.random.default_rng(seed)
@@ -122,6 +137,28 @@ class Model(ProgramTest):
         self.assertEqual(answer["images"], 30)
         self.assertEqual(answer["right"],
                          int((self.labels[:30] == self.logits[:30].argmax(axis=1)).sum()))
+
+    def logits_of(self, tensors, *arguments):
+        out = self.path("ordered.csv")
+        self.finish(self.model("--accuracy", "--predictions", out, *arguments,
+                               file=self.put("ordered.safetensors", safetensors(tensors))))
+        return predictions(out)[:, 3:]
+
+    def test_orders(self):
+        """PyTorch's orders, and each axis order alone, give the same logits."""
+        expected = self.logits_of(self.tensors)
+        for dense in ("out-in", "in-out"):
+            for conv in ("oihw", "hwio"):
+                tensors = reordered(self.tensors, dense, conv)
+                # Kernels are chosen by time: sums may be rounded in another order.
+                np.testing.assert_allclose(
+                    self.logits_of(tensors, "--weights-order", f"{dense},{conv}"), expected,
+                    atol=1e-6, rtol=0)
+        self.refused("--accuracy", "--weights-order", "out-in,oihw",
+                     parts=("conv1.weight", "read as oihw", "hwio"))
+        self.refused("--accuracy", "--weights-order", "out-in",
+                     parts=("dense1.weight", "read as out-in", "in-out"))
+        self.refused("--accuracy", "--weights-order", "oihw,hwio", parts=("--weights-order",))
 
     def test_fewer_channels(self):
         """What `prune --pattern rows` leaves: sizes come from the tensors."""

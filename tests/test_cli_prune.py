@@ -39,6 +39,27 @@ class Masks(PruneTest):
             zeros = found[name][found[name] == 0]
             self.assertFalse(np.signbit(zeros).any(), name)
 
+    def test_minus_zeros_lose_their_sign_where_a_rule_takes_them(self):
+        rng = np.random.default_rng(3)
+        name, left = "dense1.weight", "conv2.weight"
+        for tensor in (name, left):
+            w = self.tensors[tensor]
+            self.tensors[tensor] = w * (rng.random(w.shape) < 0.2).astype(np.float32)  # as TFMOT
+        w = self.tensors[name]
+        minus = int(np.count_nonzero(np.signbit(w) & (w == 0)))
+        self.assertGreater(minus, 0)
+        model = self.put("masked.safetensors", pack(self.tensors))
+        for rule in ("unstructured@0", "unstructured@0.1", "unstructured@0.9"):
+            for compat in ((), ("--compat", "tfmot")):
+                summary, found = self.prune("--rule", f"{name}={rule}", *compat, model=model)
+                self.assertFalse(np.signbit(found[name][found[name] == 0]).any())
+                self.assertEqual(found[left].tobytes(), self.tensors[left].tobytes())
+                row, values = self.rows[name], np.count_nonzero(found[name])
+                self.assertEqual(row["bytes"]["sparse"], 4 * values + -(-w.size // 8))
+                if rule != "unstructured@0.9":
+                    self.assertEqual(summary["total"]["minus_zeros"], minus)
+                    np.testing.assert_array_equal(found[name], w)
+
     def test_zeros_stay(self):
         self.prune("--sparsity", "0.8")
         again = self.path("again.safetensors")

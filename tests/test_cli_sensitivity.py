@@ -10,7 +10,7 @@ import unittest
 import numpy as np
 
 from program import PROGRAM, ROOT, ProgramTest, environment, needs_program, read_records, run
-from test_cli_model import SHAPE, forward, idx, safetensors, weights
+from test_cli_model import SHAPE, forward, idx, reordered, safetensors, weights
 
 LAYERS = ["conv1", "conv2", "dense1", "dense2"]
 IMAGES = 60
@@ -241,6 +241,17 @@ class Sensitivity(ProgramTest):
                 self.assertEqual((cell["changed"], cell["lost"], cell["zeros"]), (0, 0, 0))
             else:
                 self.assertEqual(cell["zeros"], 1)
+
+    def test_orders(self):
+        """PyTorch's order of the axes: the same weights, the same answers."""
+        asked = "--pattern", "unstructured,rows", "--sparsity", "0.3,0.6"
+        _, expected = self.records(*asked, name="tensorflow.jsonl")
+        self.put("small.safetensors", safetensors(reordered(self.tensors, "out-in", "oihw")))
+        _, records = self.records(*asked, "--weights-order", "out-in,oihw", name="pytorch.jsonl")
+        cells, wanted = ([(r["layer"], r["pattern"], r["sparsity"], r["zeros"], r["right"])
+                          for r in found if r["type"] == "sensitivity"]
+                         for found in (records, expected))
+        self.assertEqual(cells, wanted)
 
     def test_the_same_every_time(self):
         first, second = (self.sensitivity("--sparsity", "0.8", "--images", "30")

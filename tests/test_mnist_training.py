@@ -2,7 +2,6 @@
 
 import gzip
 import importlib.util
-import json
 import os
 import signal
 import subprocess
@@ -231,27 +230,6 @@ class Recipes(TrainingTest):
             self.assertEqual(file.read(), before)
         self.refuse(call("gradual", *self.options(), "--seed", "2"), "'seed': 1", "'seed': 2",
                     "another --out")
-
-    def test_table(self):
-        folder = os.path.join(self.out, "gradual")
-        sizes = {"tensors": [{"name": name, "shape": list(self.model("gradual")[name].shape),
-                              "zeros": int(np.count_nonzero(self.model("gradual")[name] == 0))}
-                             for name in KERNELS],
-                 "total": {"bytes": {"dense": 13e6, "gzip": 4e6, "sparse": 3e6,
-                                     "sparse_gzip": 2.5e6}}}
-        with open(os.path.join(folder, "sizes.json"), "w", encoding="utf-8") as file:
-            json.dump(sizes, file)
-        with open(os.path.join(folder, "speed.jsonl.error"), "w", encoding="utf-8") as file:
-            file.write("a note\nsparsemark: no speed today\n")
-        done = subprocess.run([sys.executable, os.path.join(SCRIPTS, "table.py"), self.out],
-                              check=False, timeout=60, **PIPES)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        lines = done.stdout.splitlines()
-        cells = next(line for line in lines if line.startswith("| gradual ")).split(" | ")
-        self.assertEqual(cells[5:12], ["80.0", "13.00", "4.00", "3.00", "2.50", "-", "-"])
-        self.assertIn("- gradual: no speed: sparsemark: no speed today", lines)
-        self.assertTrue(any("not trained to its end" in line and "random-tuned" in line
-                            for line in lines))
 
 
 @needs_torch

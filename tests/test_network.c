@@ -22,6 +22,7 @@ static float values[TENSORS][20000];
 static char names[TENSORS][32];
 static sm_tensor tensors[TENSORS];
 static sm_model_file file;
+static const sm_orders tensorflow = {.in_out = 1, .hwio = 1};
 
 static sm_tensor *add(const char *name, size_t rank, size_t a, size_t b, size_t c, size_t d) {
     const size_t shape[] = {a, b, c, d}, i = file.count++;
@@ -65,7 +66,7 @@ static void count_note(const char *text) {
 static void build(const sizes *s, network *net) {
     make_file(s);
     notes = 0;
-    if (network_build("f", &file, s->height, s->width, count_note, net) != SM_OK)
+    if (network_build("f", &file, &tensorflow, s->height, s->width, count_note, net) != SM_OK)
         fail_msg("%s", sm_message());
     assert_int_equal(notes, 0);
     assert_int_equal(net->classes, s->classes);
@@ -150,7 +151,7 @@ static void test_orders(void **state) {
     values[9][(1 * 2 + 0) * 2 + 0] = 1; /* dense1: output 0 is pixel (0, 1) of channel 0 */
     values[9][(0 * 2 + 1) * 2 + 1] = 1; /* output 1 is pixel (0, 0) of channel 1 */
     values[11][0] = values[11][3] = 1;
-    assert_int_equal(network_build("f", &file, 4, 8, count_note, &net), SM_OK);
+    assert_int_equal(network_build("f", &file, &tensorflow, 4, 8, count_note, &net), SM_OK);
     float image[32] = {0}, logits[2];
     image[1 * 8 + 2] = 0.5f;  /* pooled into pixel (0, 0) */
     image[3 * 8 + 6] = 0.25f; /* into (0, 1) */
@@ -210,8 +211,9 @@ static void test_maxpool(void **state) {
 
 static void expect_refused(const char *message) {
     network net;
-    assert_int_equal(network_build("f", &file, odd.height, odd.width, count_note, &net),
-                     SM_E_FORMAT);
+    assert_int_equal(
+        network_build("f", &file, &tensorflow, odd.height, odd.width, count_note, &net),
+        SM_E_FORMAT);
     if (strcmp(sm_message(), message) != 0)
         fail_msg("got '%s', expected '%s'", sm_message(), message);
     assert_null(net.layers[0].bias);
@@ -231,11 +233,14 @@ static void test_what_is_refused(void **state) {
     make_file(&odd);
     tensors[7].shape[2] = 1;
     tensors[7].shape[3] *= 3;
-    expect_refused("f: conv2.weight has 1 input channels: expected 3, what comes to it");
+    expect_refused(
+        "f: conv2.weight, read as hwio, has 1 input channels: expected 3, what comes to it, "
+        "or --weights-order oihw or hwio to say otherwise");
     make_file(&odd);
     tensors[9].shape[0] /= 5;
     tensors[9].count /= 5;
-    expect_refused("f: dense1.weight has 4 inputs: expected 20, 5 channels of 4 pixels");
+    expect_refused("f: dense1.weight, read as in-out, has 4 inputs: expected 20, 5 channels of 4 "
+                   "pixels, or --weights-order out-in or in-out to say otherwise");
     make_file(&odd);
     tensors[10].count = tensors[10].shape[0] = 3;
     expect_refused("f: dense2.bias has 3 elements: expected 4, the outputs of its layer");
@@ -255,7 +260,7 @@ static void test_small_images_and_more_tensors(void **state) {
     (void)state;
     network net;
     make_file(&odd);
-    assert_int_equal(network_build("f", &file, 3, 9, count_note, &net), SM_E_FORMAT);
+    assert_int_equal(network_build("f", &file, &tensorflow, 3, 9, count_note, &net), SM_E_FORMAT);
     assert_string_equal(sm_message(),
                         "images of 3 x 9: expected 4 x 4 or more, which are halved twice");
     sm_tensor more[TENSORS + 1];
@@ -265,7 +270,8 @@ static void test_small_images_and_more_tensors(void **state) {
     file.items = more;
     file.count++;
     notes = 0;
-    assert_int_equal(network_build("f", &file, odd.height, odd.width, count_note, &net), SM_OK);
+    assert_int_equal(
+        network_build("f", &file, &tensorflow, odd.height, odd.width, count_note, &net), SM_OK);
     assert_int_equal(notes, 1);
     network_free(&net);
 }

@@ -101,6 +101,14 @@ static void advance(walk *p) {
     }
 }
 
+void array_place(const sm_array *array, const float *values, float *w) {
+    walk p = {.array = array};
+    uint64_t count;
+    (void)array_product(array->shape, array->rank, &count);
+    matrix_steps(array, p.step);
+    for (size_t i = 0; i < count; i++, advance(&p)) w[p.at] = values[i];
+}
+
 static float from_bits(uint32_t bits) {
     float value;
     memcpy(&value, &bits, sizeof value);

@@ -51,6 +51,9 @@ int array_product(const size_t *sizes, size_t count, uint64_t *product);
  * arrays of rank 2 and 4. */
 void array_matrix(const sm_array *array, size_t *m, size_t *k);
 
+/* Values in the array's own order to that matrix, w[m * k], row by row. */
+void array_place(const sm_array *array, const float *values, float *w);
+
 /* Whether it is a convolution wider than 1 x 1, so that the matrix multiplies unfolded patches. */
 int array_is_unfolded(const sm_array *array);
 

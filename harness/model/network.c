@@ -21,6 +21,7 @@ enum { BN_PARTS = sizeof bn_parts / sizeof bn_parts[0] };
 typedef struct builder {
     const char *path;
     sm_model_file *file;
+    const sm_orders *orders;
     network *net;
 } builder;
 
@@ -66,42 +67,51 @@ static void name_of(const char *layer, const char *what, char name[NAME]) {
     (void)snprintf(name, NAME, "%s.%s", layer, what);
 }
 
-/* Sets a convolution's sizes and copies its weights, [kh][kw][in][out], to w[out][in][kh][kw]. */
+/* Sets a convolution's sizes and copies its weights to w[out][in][kh][kw]. */
 static sm_status take_conv(const builder *b, const sm_tensor *t, net_layer *l, float *w) {
-    const size_t *shape = t->shape, taps = shape[0] * shape[1], in = shape[2], out = shape[3];
-    const float *values = t->data;
+    sm_array array = {.rank = 4, .order = orders_of(b->orders, 4)};
+    size_t columns;
+    memcpy(array.shape, t->shape, sizeof array.shape);
+    const int hwio = array.order == SM_ORDER_HWIO;
+    const size_t in = t->shape[hwio ? 2 : 1], *window = t->shape + (hwio ? 0 : 2);
     if (in != l->channels)
-        return sm_fail(SM_E_FORMAT, "%s: %s has %zu input channels: expected %zu, what comes to it",
-                       b->path, t->name, in, l->channels);
-    if (shape[0] % 2 == 0 || shape[1] % 2 == 0)
+        return sm_fail(SM_E_FORMAT,
+                       "%s: %s, read as %s, has %zu input channels: expected %zu, what comes to "
+                       "it, or --weights-order oihw or hwio to say otherwise",
+                       b->path, t->name, array_order_name(array.order), in, l->channels);
+    if (window[0] % 2 == 0 || window[1] % 2 == 0)
         return sm_fail(SM_E_FORMAT, "%s: %s has a kernel of %zu x %zu: expected odd sizes", b->path,
-                       t->name, shape[0], shape[1]);
-    l->kernel_h = shape[0];
-    l->kernel_w = shape[1];
-    l->out = out;
-    for (size_t tap = 0; tap < taps; tap++)
-        for (size_t c = 0; c < in; c++)
-            for (size_t m = 0; m < out; m++)
-                w[(m * in + c) * taps + tap] = values[(tap * in + c) * out + m];
+                       t->name, window[0], window[1]);
+    l->kernel_h = window[0];
+    l->kernel_w = window[1];
+    array_matrix(&array, &l->out, &columns);
+    array_place(&array, t->data, w);
     return SM_OK;
 }
 
-/* The same for [in][out], where the inputs are the pixels of a map with so many channels, which
- * come channel by channel here: for one channel, as they are. */
+/* The same for a dense layer, whose inputs are the pixels of a map with so many channels. They come
+ * channel by channel here, and pixel by pixel in files whose convolutions are HWIO. */
 static sm_status take_dense(const builder *b, const sm_tensor *t, size_t channels, net_layer *l,
                             float *w) {
-    const size_t in = t->shape[0], out = t->shape[1], pixels = l->channels / channels;
+    const sm_weights_order order = orders_of(b->orders, 2);
+    const int in_out = order == SM_ORDER_IN_OUT, by_pixel = b->orders->hwio;
+    const size_t in = t->shape[in_out ? 0 : 1], out = t->shape[in_out ? 1 : 0];
+    const size_t in_step = in_out ? out : 1, out_step = in_out ? 1 : in;
+    const size_t pixels = l->channels / channels;
     const float *values = t->data;
     if (in != l->channels)
         return sm_fail(SM_E_FORMAT,
-                       "%s: %s has %zu inputs: expected %zu, %zu channels of %zu pixels", b->path,
-                       t->name, in, l->channels, channels, pixels);
+                       "%s: %s, read as %s, has %zu inputs: expected %zu, %zu channels of %zu "
+                       "pixels, or --weights-order out-in or in-out to say otherwise",
+                       b->path, t->name, array_order_name(order), in, l->channels, channels,
+                       pixels);
     l->out = out;
     l->kernel_h = l->kernel_w = 1;
     for (size_t p = 0; p < pixels; p++)
-        for (size_t c = 0; c < channels; c++)
-            for (size_t m = 0; m < out; m++)
-                w[m * in + c * pixels + p] = values[(p * channels + c) * out + m];
+        for (size_t c = 0; c < channels; c++) {
+            const float *from = values + (by_pixel ? p * channels + c : c * pixels + p) * in_step;
+            for (size_t m = 0; m < out; m++) w[m * in + c * pixels + p] = from[m * out_step];
+        }
     return SM_OK;
 }
 
@@ -176,9 +186,9 @@ static void say_unused(const builder *b, void (*says)(const char *text)) {
     }
 }
 
-sm_status network_build(const char *path, sm_model_file *file, size_t height, size_t width,
-                        void (*says)(const char *text), network *out) {
-    const builder b = {.path = path, .file = file, .net = out};
+sm_status network_build(const char *path, sm_model_file *file, const sm_orders *orders,
+                        size_t height, size_t width, void (*says)(const char *text), network *out) {
+    const builder b = {.path = path, .file = file, .orders = orders, .net = out};
     sm_status status = SM_OK;
     *out = (network){.height = height, .width = width};
     memcpy(out->layers, pattern, sizeof pattern);

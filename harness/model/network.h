@@ -2,6 +2,7 @@
 #ifndef NETWORK_H
 #define NETWORK_H
 
+#include "input/orders.h"
 #include "store/store.h"
 #include <sparsemark/matrix.h>
 
@@ -30,14 +31,15 @@ size_t net_layer_cols(const net_layer *layer);
 size_t net_layer_pixels(const net_layer *layer);
 
 /* The network of the TensorFlow pruning tutorial for images of height x width: conv1, conv2 with
- * BatchNorm "bn" (both 5 x 5 there; ReLU and pooling follow), dense1 with ReLU, dense2. Weights are
- * [kh, kw, in, out] and [in, out], the first dense layer's inputs [height, width, channel]. Sizes
+ * BatchNorm "bn" (both 5 x 5 there; ReLU and pooling follow), dense1 with ReLU, dense2. The first
+ * dense layer's inputs are [height, width, channel] where convolutions are HWIO, else [channel,
+ * height, width]. Sizes
  * come from the tensors, so that networks with fewer channels or other kernels are read too, as
  * long as each layer takes what the one before gives. BatchNorm is folded into conv2. path is for
  * messages; says(text) gets a note on every tensor that has no part in it. SM_E_FORMAT names the
  * tensor and what was expected. */
-sm_status network_build(const char *path, sm_model_file *file, size_t height, size_t width,
-                        void (*says)(const char *text), network *out);
+sm_status network_build(const char *path, sm_model_file *file, const sm_orders *orders,
+                        size_t height, size_t width, void (*says)(const char *text), network *out);
 void network_free(network *net); /* accepts a zeroed one */
 
 /* Outputs of the network according to the last bias in the file, 0 where there is none: known

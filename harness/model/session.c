@@ -31,7 +31,7 @@ typedef struct session {
 
 static sm_status read_inputs(session *s) {
     const model_options *o = s->o;
-    SM_TRY(model_subject_read(o->weights, o->data, o->images, &s->subject));
+    SM_TRY(model_subject_read(o->weights, o->weights_order, o->data, o->images, &s->subject));
     model_file_free(&s->subject.file);
     s->total = s->subject.images;
     for (size_t i = 0; i < o->batch_count; i++)

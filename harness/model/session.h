@@ -9,6 +9,7 @@ enum { MODEL_BATCHES = 16, MODEL_THREADS = 16 };
 
 typedef struct model_options {
     const char *weights, *data;
+    const char *weights_order; /* NULL: the file's own, or in-out,hwio */
     size_t batch[MODEL_BATCHES], batch_count;
     size_t threads[MODEL_THREADS], threads_count;
     size_t images; /* use the first so many; 0 = all */

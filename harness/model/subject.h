@@ -8,14 +8,16 @@
 
 typedef struct model_subject {
     sm_model_file file; /* as read; may be freed once the network is there */
+    sm_orders orders;   /* of its weights */
     sm_images set;
     network net;
     size_t images; /* the first so many count */
 } model_subject;
 
-/* Reads a model file and a folder of images; images: 0 for all there are. Notes go to stderr. */
-sm_status model_subject_read(const char *weights, const char *data, size_t images,
-                             model_subject *out);
+/* Reads a model file and a folder of images. weights_order: NULL for the file's own, else
+ * in-out,hwio; images: 0 for all there are. Notes go to stderr. */
+sm_status model_subject_read(const char *weights, const char *weights_order, const char *data,
+                             size_t images, model_subject *out);
 void model_subject_free(model_subject *subject); /* accepts a zeroed one */
 
 /* Pixels from 0 to 1, [total][height * width], the images again and again; sm_free() them. */

@@ -69,6 +69,7 @@ typedef struct sm_prune_row {
 typedef struct sm_prune_total {
     size_t pruned; /* tensors */
     size_t weights, zeros, bytes_before;
+    size_t minus_zeros;               /* of pruned tensors: made +0.0 though the mask kept them */
     size_t formats[SM_PRUNE_FORMATS]; /* where a format does not fit, the dense bytes */
     sm_store_sizes sizes;
 } sm_prune_total;

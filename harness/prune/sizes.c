@@ -1,6 +1,7 @@
 /* Packs a tensor as the library would for many columns of X, format by format, and notes the bytes.
  * Limit: one packing a format. */
 #include "prune/sizes.h"
+#include "input/array.h"
 #include <sparsemark/plan.h>
 #include <string.h>
 
@@ -8,27 +9,18 @@
  * it either. */
 static const double MOST_FILL = 1.6;
 
-/* HWIO as a matrix has neighbouring places side by side, not inputs: as OIHW has them. */
-static sm_status csr_of_hwio(const sm_tensor *t, sm_csr *out) {
-    const size_t space = t->shape[0] * t->shape[1], in = t->shape[2], m = t->shape[3];
-    const float *w = t->data;
-    float *columns = sm_alloc(t->count, sizeof *columns);
-    if (!columns) return sm_fail(SM_E_NOMEM, "%s: no memory to pack it", t->name);
-    for (size_t s = 0; s < space; s++)
-        for (size_t i = 0; i < in; i++, w += m)
-            memcpy(columns + (i * space + s) * m, w, m * sizeof *w);
-    const sm_status status = sm_csr_from_dense(columns, m, in * space, 1, (ptrdiff_t)m, out);
-    sm_free(columns);
-    return status;
-}
-
 static sm_status to_csr(const sm_prune_row *row, sm_csr *out) {
     const sm_tensor *t = row->tensor;
-    if (row->order == SM_ORDER_HWIO) return csr_of_hwio(t, out);
-    if (row->order == SM_ORDER_IN_OUT)
-        return sm_csr_from_dense(t->data, t->shape[1], t->shape[0], 1, (ptrdiff_t)t->shape[1], out);
-    const size_t k = t->count / t->shape[0];
-    return sm_csr_from_dense(t->data, t->shape[0], k, (ptrdiff_t)k, 1, out);
+    sm_array array = {.rank = t->rank, .order = row->order};
+    size_t m, k;
+    memcpy(array.shape, t->shape, sizeof array.shape);
+    array_matrix(&array, &m, &k);
+    float *w = sm_alloc(t->count, sizeof *w);
+    if (!w) return sm_fail(SM_E_NOMEM, "%s: no memory to pack it", t->name);
+    array_place(&array, t->data, w);
+    const sm_status status = sm_csr_from_dense(w, m, k, (ptrdiff_t)k, 1, out);
+    sm_free(w);
+    return status;
 }
 
 static sm_status pack(const sm_csr *csr, size_t format, size_t *bytes) {

@@ -125,6 +125,8 @@ static void print_foot(const sm_prune_job *job, const sm_prune_total *all) {
     if (all->bytes_before != all->sizes.dense)
         printf("rows removed: %zu bytes dense before, %zu now\n", all->bytes_before,
                all->sizes.dense);
+    if (all->minus_zeros)
+        printf("%zu weights of pruned tensors that were -0.0 are +0.0 now\n", all->minus_zeros);
     if (r->out)
         printf("wrote %s, %s\n", r->out, r->store == SM_STORE_SPARSE ? "sparse" : "dense");
     else

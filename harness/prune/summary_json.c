@@ -64,8 +64,9 @@ static json_t *tensors(const sm_prune_job *job) {
 }
 
 static json_t *total(const sm_prune_total *all) {
-    return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o}", "pruned", (json_int_t)all->pruned, "weights",
-                     (json_int_t)all->weights, "zeros", (json_int_t)all->zeros, "bytes_before",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "pruned", (json_int_t)all->pruned,
+                     "weights", (json_int_t)all->weights, "zeros", (json_int_t)all->zeros,
+                     "minus_zeros", (json_int_t)all->minus_zeros, "bytes_before",
                      (json_int_t)all->bytes_before, "bytes", sizes(&all->sizes), "packed",
                      formats(all->formats));
 }

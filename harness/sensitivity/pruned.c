@@ -11,6 +11,7 @@ enum { NAME = 64 };
 
 struct pruned {
     const char *path;
+    const sm_orders *orders;
     const network *dense;
     sm_model_file file;             /* tensors of its own; names are the source's */
     const sm_tensor *from;          /* the source's tensors */
@@ -50,12 +51,13 @@ static sm_status find_weights(pruned *p, sm_model_file *file, int random, uint64
     return SM_OK;
 }
 
-sm_status pruned_create(const char *path, sm_model_file *file, const network *dense, int random,
-                        uint64_t seed, pruned **out) {
+sm_status pruned_create(const char *path, sm_model_file *file, const sm_orders *orders,
+                        const network *dense, int random, uint64_t seed, pruned **out) {
     pruned *p = calloc(1, sizeof *p);
     *out = NULL;
     if (!p) return sm_fail(SM_E_NOMEM, "%s: no memory for a copy", path);
     p->path = path;
+    p->orders = orders;
     p->dense = dense;
     p->from = file->items;
     sm_status status = copy_tensors(p, file);
@@ -91,7 +93,7 @@ sm_status pruned_layer(pruned *p, size_t layer, const sm_pattern *pattern, doubl
     const sm_prune_options options = {.size = sizeof options,
                                       .pattern = *pattern,
                                       .sparsity = sparsity,
-                                      .order = t->rank == 4 ? SM_ORDER_HWIO : SM_ORDER_IN_OUT};
+                                      .order = orders_of(p->orders, t->rank)};
     sm_prune_result result;
     if (pattern->kind == SM_PATTERN_ROWS && layer + 1 == NET_LAYERS)
         return sm_fail(SM_E_ARG, "last layer: its rows are the network's outputs");
@@ -114,13 +116,15 @@ static void say_nothing(const char *text) {
 }
 
 sm_status pruned_network(pruned *p, network *out) {
-    SM_TRY(network_build(p->path, &p->file, p->dense->height, p->dense->width, say_nothing, out));
+    SM_TRY(network_build(p->path, &p->file, p->orders, p->dense->height, p->dense->width,
+                         say_nothing, out));
     for (size_t i = 0; i < NET_LAYERS; i++) {
         if (!p->rows[i]) continue;
-        /* Outputs are the fastest axis of the file: the first so many of the mask are one of each.
-         */
-        for (size_t m = 0; m < out->layers[i].out; m++)
-            if (!p->keep[i][m]) out->layers[i].bias[m] = 0;
+        const sm_tensor *t = &p->file.items[p->at[i]];
+        const size_t count = out->layers[i].out;
+        const int last = t->rank == 4 ? p->orders->hwio : p->orders->in_out; /* outputs' axis */
+        for (size_t m = 0; m < count; m++)
+            if (!p->keep[i][last ? m : m * (t->count / count)]) out->layers[i].bias[m] = 0;
     }
     return SM_OK;
 }

@@ -7,10 +7,10 @@
 
 typedef struct pruned pruned;
 
-/* Borrows path, file and dense, the network of that file. random: by random scores of this seed
- * instead of magnitudes, those of `sparsemark prune --score random`. */
-sm_status pruned_create(const char *path, sm_model_file *file, const network *dense, int random,
-                        uint64_t seed, pruned **out);
+/* Borrows path, file, its orders and dense, the network of that file. random: by random scores of
+ * this seed instead of magnitudes, those of `sparsemark prune --score random`. */
+sm_status pruned_create(const char *path, sm_model_file *file, const sm_orders *orders,
+                        const network *dense, int random, uint64_t seed, pruned **out);
 void pruned_free(pruned *p); /* accepts NULL */
 
 /* All layers as they were. */

@@ -229,12 +229,12 @@ static sm_status run_cells(runner *r) {
 static sm_status run(runner *r) {
     sweep *s = r->s;
     const sweep_options *o = s->o;
-    SM_TRY(model_subject_read(o->weights, o->data, o->images, &s->subject));
+    SM_TRY(model_subject_read(o->weights, o->weights_order, o->data, o->images, &s->subject));
     SM_TRY(choose_layers(s));
     SM_TRY(model_subject_pixels(&s->subject, s->subject.images, &r->pixels));
     SM_TRY(reserve(r));
-    SM_TRY(pruned_create(o->weights, &s->subject.file, &s->subject.net, o->random, o->axes.seed,
-                         &r->pruned));
+    SM_TRY(pruned_create(o->weights, &s->subject.file, &s->subject.orders, &s->subject.net,
+                         o->random, o->axes.seed, &r->pruned));
     sm_machine_cpus(r->cpus, MAX_CPUS);
     r->start_s = clock_ns() / 1e9;
     SM_TRY(run_dense(r));

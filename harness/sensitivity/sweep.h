@@ -12,10 +12,11 @@ enum { SWEEP_ALL = NET_LAYERS, SWEEP_WHY = 160 };
 
 typedef struct sweep_options {
     const char *weights, *data;
-    const char *layers, *out; /* globs, NULL: every layer; NULL: no file */
-    size_t images;            /* the first so many; 0 = all */
-    int random;               /* scores by chance, not magnitude */
-    sm_run_options axes;      /* only patterns, sparsities, threads, levels and seed */
+    const char *weights_order; /* NULL: the file's own, or in-out,hwio */
+    const char *layers, *out;  /* globs, NULL: every layer; NULL: no file */
+    size_t images;             /* the first so many; 0 = all */
+    int random;                /* scores by chance, not magnitude */
+    sm_run_options axes;       /* only patterns, sparsities, threads, levels and seed */
 } sweep_options;
 
 typedef struct sweep_cell {

@@ -28,13 +28,14 @@ def _place(rows, low, high, left, right, field, log):
         row["label"] = _round(high - (high - low) * y / HEIGHT)
 
 
-def _x_axis(rows, field):
+def _x_axis(rows, field, batch):
     """(low, high, how the axis is drawn)."""
     values = [row[field] for row in rows]
     if field == "speedup":
         values += [row[end] for row in rows for end in ("low", "high") if row[end]]
         low, high = min(values) / 1.1, max(values) * 1.35
-        return low, high, _log_axis([low, high], "speedup of a batch over the dense network")
+        title = f"speedup over the dense network, {batch} images a batch"
+        return low, high, _log_axis([low, high], title)
     low, high = 0, 1.25 * max(values)
     return low, high, {"scale": {"domain": [low, _round(high)], "nice": False},
                        "axis": {"title": "file, compressed, MB"}}
@@ -46,8 +47,9 @@ def _ticks(low, high):
     return [_round(i * step) for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
-def chart(rows):
-    """Against size alone where no speed is known; None with fewer than two recipes."""
+def chart(rows, batch):
+    """The speedup is that of so many images a batch; against size alone where no speed is known;
+    None with fewer than two recipes."""
     if len(rows) < 2:
         return None
     field = "speedup" if all(row["speedup"] for row in rows) else "megabytes"
@@ -56,7 +58,7 @@ def chart(rows):
     shown = [row for row in rows if row not in below]
     low = min(row["accuracy"] for row in shown)
     low, high = low - 0.25 * max(best - low, 0.002), best + 0.1 * max(best - low, 0.002)
-    left, right, x_axis = _x_axis(shown, field)
+    left, right, x_axis = _x_axis(shown, field, batch)
     _place(shown, low, high, left, right, field, field == "speedup")
     x = {"field": field, "type": "quantitative", **x_axis}
     y = {"field": "accuracy", "type": "quantitative", "title": "accuracy on the test images",

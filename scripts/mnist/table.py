@@ -2,7 +2,7 @@
 """The table and the picture of what pruning gave: accuracy, sparsity, sizes, speed.
 
 Reads of every recipe's folder log.jsonl, sizes.json (sparsemark prune --json) and speed.jsonl
-(sparsemark model --json); runs nothing. What is missing is "-", with the reason below the table.
+(sparsemark model --out); runs nothing. What is missing is "-", with the reason below the table.
 """
 
 import argparse
@@ -16,7 +16,8 @@ from journal import read_log
 from picture import chart
 from report_data import ReportError
 
-BATCH = 128
+BATCHES = (1, 32, 128, 512)
+SHOWN = 128  # in the picture, and against PyTorch
 
 
 class Row:
@@ -32,37 +33,44 @@ class Row:
         if not log or log[-1]["type"] != "end":
             self.reasons.append("not trained to its end")
             self.tests.pop("end", None)
-        self.sizes = self.result("sizes.json", "sizes")
-        self.speed = self.result("speed.jsonl", "speed")
-        if self.speed and "end" in self.tests:
-            self.compare(self.tests["end"]["correct"], self.speed["right"])
+        self.sizes = self.read_sizes()
+        records = read_log(os.path.join(self.folder, "speed.jsonl"))
+        self.measured = next((e for e in records if e.get("type") == "run"), None)
+        self.speed = {e["batch"]: e for e in records if e.get("type") == "model"}
+        missing = [str(batch) for batch in BATCHES if batch not in self.speed]
+        if missing:
+            self.missing("speed.jsonl", f"speed at batch {', '.join(missing)}")
+        for right in sorted({e["right"] for e in self.speed.values()}):
+            self.compare(right)
 
-    def compare(self, trained, measured):
+    def compare(self, measured):
         """PyTorch and the library round differently: a few images may change sides."""
+        trained = self.tests["end"]["correct"] if "end" in self.tests else measured
         if trained != measured:
             self.reasons.append(f"{trained} right answers in training, {measured} in sparsemark "
                                 "model")
 
-    def result(self, name, what):
-        """The JSON of one of sparsemark's commands, or None and a reason."""
-        path = os.path.join(self.folder, name)
+    def read_sizes(self):
+        path = os.path.join(self.folder, "sizes.json")
         try:
             with open(path, encoding="utf-8") as file:
                 return json.load(file)
         except FileNotFoundError:
-            self.reasons.append(f"no {what}: {self.error(path) or 'not measured'}")
+            self.missing("sizes.json", "sizes")
         except ValueError as error:
             raise MnistError(f"{path}: {error}: expected one JSON object") from None
         return None
 
-    @staticmethod
-    def error(path):
-        """What the command said on its last line, which run.sh keeps."""
+    def missing(self, name, what):
+        """The reason is what the command said on its last line, which run.sh keeps."""
+        said = []
         try:
-            with open(f"{path}.error", encoding="utf-8", errors="replace") as file:
-                return (file.read().splitlines() or [""])[-1]
+            with open(os.path.join(self.folder, f"{name}.error"), encoding="utf-8",
+                      errors="replace") as file:
+                said = file.read().splitlines()
         except FileNotFoundError:
-            return ""
+            pass
+        self.reasons.append(f"no {what}: {said[-1] if said else 'not measured'}")
 
     def accuracy(self, when):
         return self.tests[when]["accuracy"] if when in self.tests else None
@@ -82,22 +90,25 @@ class Row:
     def bytes(self, kind):
         return self.sizes["total"]["bytes"][kind] if self.sizes else None
 
-    def time(self, name):
-        """Median of a batch in ns."""
-        found = self.speed.get(name) if self.speed else None
-        return found["median"] if found else None
+    def estimate(self, name, batch):
+        """An object of median, low, high and noisy, or None."""
+        return self.speed.get(batch, {}).get(name)
+
+    def ratio(self, name, batch):
+        """(median, low, high, remark), or None."""
+        found = self.estimate(name, batch)
+        return found and (found["median"], found["low"], found["high"],
+                          "!" if found["noisy"] else "")
 
 
-def speedup(row, dense):
+def speedup(row, dense, batch):
     """(median, low, high, remark) over the dense network of the recipe's own shape; of a smaller
     network over the one it was made from, from two runs and so without an interval."""
-    if row.speed is None:
-        return None
-    if "prune" in row.recipe:
-        before, now = dense.time("dense_time_ns") if dense else None, row.time("time_ns")
-        return (before / now, None, None, "†") if before and now else None
-    ratio = row.speed["speedup_dense"]
-    return ratio and (ratio["median"], ratio["low"], ratio["high"], "!" if ratio["noisy"] else "")
+    if "prune" not in row.recipe:
+        return row.ratio("speedup_dense", batch)
+    before = dense.estimate("dense_time_ns", batch) if dense else None
+    now = row.estimate("time_ns", batch)
+    return (before["median"] / now["median"], None, None, "†") if before and now else None
 
 
 def percent(value, digits=2):
@@ -115,13 +126,9 @@ def ratio_text(found):
     return f"{median:.2f}{remark}" + (f" ({low:.2f}–{high:.2f})" if low else "")
 
 
-def pytorch(row):
-    found = row.speed.get("speedup_pytorch") if row.speed else None
-    return found and (found["median"], found["low"], found["high"], "!" if found["noisy"] else "")
-
-
 COLUMNS = ("recipe", "what", "before %", "pruned %", "after %", "zeros %", "dense MB", "gzip MB",
-           "sparse MB", "sparse + gzip MB", "ms a batch", "speedup", "over PyTorch")
+           "sparse MB", "sparse + gzip MB", *(f"× at {batch}" for batch in BATCHES),
+           f"ms at {SHOWN}", f"× PyTorch at {SHOWN}")
 
 
 def accuracies(row, dense):
@@ -133,12 +140,13 @@ def accuracies(row, dense):
 
 
 def cells(row, dense):
-    time = row.time("time_ns")
+    time = row.estimate("time_ns", SHOWN)
     return (row.name, row.recipe["about"], *map(percent, accuracies(row, dense)),
             percent(row.sparsity(), 1),
             *(megabytes(row.bytes(kind)) for kind in ("dense", "gzip", "sparse", "sparse_gzip")),
-            "-" if time is None else f"{time / 1e6:.3f}", ratio_text(speedup(row, dense)),
-            ratio_text(pytorch(row)))
+            *(ratio_text(speedup(row, dense, batch)) for batch in BATCHES),
+            f"{time['median'] / 1e6:.3f}" if time else "-",
+            ratio_text(row.ratio("speedup_pytorch", SHOWN)))
 
 
 def conditions(rows):
@@ -157,12 +165,20 @@ def conditions(rows):
         said.append(f"One seed; {n} images leave an accuracy of {percent(p)} % uncertain by "
                     f"{percent(1.96 * math.sqrt(p * (1 - p) / n))} points either way (95 %): "
                     "recipes that are closer than that were not told apart.")
-    if any(row.speed for row in rows):
-        said.append(f"Speed: sparsemark model, batch {BATCH}, one thread, against the same network "
-                    "with the best dense kernels, 95 % interval. †: over the network before "
-                    "channels were removed, from two runs, hence no interval. !: noisy. PyTorch "
-                    "runs the recipe's own network.")
+    where = sorted({place(row.measured) for row in rows if row.measured})
+    if where:
+        said.append(f"Speed: sparsemark model ({'; '.join(where)}), so many images a batch, one "
+                    "thread, against the same network with the best dense kernels, 95 % interval. "
+                    "†: over the network before channels were removed, from two runs, hence no "
+                    "interval. !: noisy. PyTorch runs the recipe's own network.")
     return said
+
+
+def place(run):
+    """Where a speed was measured and with what."""
+    build = run["build"]
+    return (f"{run['machine']}, {build['compiler']} {build['type']}, commit "
+            f"{build['commit'][:7]}{' and changes' if build['dirty'] else ''}")
 
 
 def markdown(rows):
@@ -183,7 +199,7 @@ def points(rows):
     dense = next((row for row in rows if row.name == "dense"), None)
     for row in rows:
         if row.accuracy("end") is not None and row.sizes:
-            ratio = speedup(row, dense)
+            ratio = speedup(row, dense, SHOWN)
             yield {"recipe": row.name, "accuracy": row.accuracy("end"),
                    "megabytes": min(row.bytes("sparse_gzip"), row.bytes("gzip")) / 1e6,
                    "speedup": ratio[0] if ratio else None, "low": ratio and ratio[1],
@@ -191,7 +207,7 @@ def points(rows):
 
 
 def draw(rows, out):
-    spec = chart(list(points(rows)))
+    spec = chart(list(points(rows)), SHOWN)
     if spec is None:
         print("table: no picture: it needs the sizes of two recipes", file=sys.stderr)
         return
