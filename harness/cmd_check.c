@@ -69,7 +69,14 @@ static sm_status set_repeat(const char *value, uint64_t *repeat) {
     return SM_OK;
 }
 
-static sm_status set_option(sm_run_options *o, int option, char *value, uint64_t *repeat) {
+typedef struct arguments {
+    sm_run_options run;
+    uint64_t repeat;
+} arguments;
+
+static sm_status set_option(void *arg, int option, char *value) {
+    arguments *a = arg;
+    sm_run_options *o = &a->run;
     switch (option) {
     case 'i':
         return sm_axis_isa(o, value);
@@ -82,7 +89,7 @@ static sm_status set_option(sm_run_options *o, int option, char *value, uint64_t
     case 's':
         return sm_axis_seed(o, value);
     default:
-        return set_repeat(value, repeat);
+        return set_repeat(value, &a->repeat);
     }
     return SM_OK;
 }
@@ -92,24 +99,9 @@ int cmd_check(int argc, char **argv) {
         {"isa", required_argument, NULL, 'i'},  {"kernels", required_argument, NULL, 'k'},
         {"seed", required_argument, NULL, 's'}, {"repeat", required_argument, NULL, 'r'},
         {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0}};
-    sm_run_options o = {.seed = 1};
-    uint64_t repeat = 1;
-    int option;
-    sm_status status = SM_OK;
-    opterr = 0;
-    optind = 1;
-    while (status == SM_OK && (option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
-        if (option == '?' || option == ':') return complain_option(option, argv);
-        if (option == 'h') {
-            fputs(usage, stdout);
-            return finish_stdout(EXIT_CODE_OK);
-        }
-        status = set_option(&o, option, optarg, &repeat);
-    }
-    if (status == SM_OK && optind < argc)
-        status =
-            sm_fail(SM_E_ARG, "check: unexpected '%s' (see sparsemark check --help)", argv[optind]);
-    if (status == SM_OK) status = sm_axes_isa_default(&o);
-    if (status != SM_OK) return complain_status(status);
-    return run_checks(&o, repeat);
+    arguments a = {.run = {.seed = 1}, .repeat = 1};
+    const int code = read_options(argc, argv, long_options, usage, set_option, &a);
+    if (code >= 0) return code;
+    const sm_status status = sm_axes_isa_default(&a.run);
+    return status == SM_OK ? run_checks(&a.run, a.repeat) : complain_status(status);
 }

@@ -27,7 +27,7 @@ static const char usage[] =
     "  --accuracy          accuracy only\n"
     "  --predictions FILE  image, label, prediction and logits as CSV\n"
     "  --out FILE          write records to FILE (JSON lines)\n"
-    "  --json              records on stdout instead of tables";
+    "  --json              records on stdout instead of tables\n";
 
 enum {
     OPT_WEIGHTS = 256,
@@ -88,7 +88,14 @@ static sm_status set_against(model_options *o, const char *text) {
     return SM_OK;
 }
 
-static sm_status set_option(model_options *o, sm_run_options *axes, int option, char *value) {
+typedef struct arguments {
+    model_options options;
+    sm_run_options axes; /* only its threads and levels */
+} arguments;
+
+static sm_status set_option(void *arg, int option, char *value) {
+    arguments *a = arg;
+    model_options *o = &a->options;
     switch (option) {
     case OPT_WEIGHTS:
         o->weights = value;
@@ -102,9 +109,9 @@ static sm_status set_option(model_options *o, sm_run_options *axes, int option, 
     case OPT_BATCH:
         return set_batches(o, value);
     case OPT_THREADS:
-        return sm_axis_threads(axes, value);
+        return sm_axis_threads(&a->axes, value);
     case OPT_ISA:
-        return sm_axis_isa(axes, value);
+        return sm_axis_isa(&a->axes, value);
     case OPT_AGAINST:
         return set_against(o, value);
     case OPT_PYTHON:
@@ -157,23 +164,9 @@ static sm_status complete(model_options *o, sm_run_options *axes) {
 }
 
 int cmd_model(int argc, char **argv) {
-    model_options o = {.precision = 0.01, .budget_s = 60};
-    sm_run_options axes = {0}; /* only its threads and levels */
-    sm_status status = SM_OK;
-    int option;
-    opterr = 0;
-    optind = 1;
-    while (status == SM_OK && (option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
-        if (option == '?' || option == ':') return complain_option(option, argv);
-        if (option == OPT_HELP) {
-            (void)puts(usage);
-            return finish_stdout(EXIT_CODE_OK);
-        }
-        status = set_option(&o, &axes, option, optarg);
-    }
-    if (status == SM_OK && optind < argc)
-        status =
-            sm_fail(SM_E_ARG, "model: unexpected '%s' (see sparsemark model --help)", argv[optind]);
-    if (status == SM_OK) status = complete(&o, &axes);
-    return status == SM_OK ? model_session(&o) : complain_status(status);
+    arguments a = {.options = {.precision = 0.01, .budget_s = 60}};
+    const int code = read_options(argc, argv, long_options, usage, set_option, &a);
+    if (code >= 0) return code;
+    const sm_status status = complete(&a.options, &a.axes);
+    return status == SM_OK ? model_session(&a.options) : complain_status(status);
 }

@@ -175,7 +175,8 @@ static sm_status set_how(arguments *a, int option, const char *value) {
     }
 }
 
-static sm_status set_option(arguments *a, int option, const char *value) {
+static sm_status set_option(void *arg, int option, char *value) {
+    arguments *a = arg;
     sm_prune_request *r = &a->request;
     switch (option) {
     case OPT_INPUT:
@@ -257,27 +258,6 @@ static sm_status complete(arguments *a) {
     return check_rules(a);
 }
 
-/* Returns the exit code, or -1 to go on. */
-static int read_options(int argc, char **argv, arguments *a) {
-    sm_status status = SM_OK;
-    int option;
-    opterr = 0;
-    optind = 1;
-    while (status == SM_OK && (option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
-        if (option == '?' || option == ':') return complain_option(option, argv);
-        if (option == OPT_HELP) {
-            fputs(usage, stdout);
-            return finish_stdout(EXIT_CODE_OK);
-        }
-        status = set_option(a, option, optarg);
-    }
-    if (status == SM_OK && optind < argc)
-        status =
-            sm_fail(SM_E_ARG, "prune: unexpected '%s' (see sparsemark prune --help)", argv[optind]);
-    if (status == SM_OK) status = complete(a);
-    return status == SM_OK ? -1 : complain_status(status);
-}
-
 static int run(const arguments *a) {
     sm_prune_job job;
     int code = EXIT_CODE_OK;
@@ -302,8 +282,10 @@ int cmd_prune(int argc, char **argv) {
     int code;
     if (!r->rules || !r->skips || !r->nexts)
         code = complain(EXIT_CODE_USAGE, "prune: no memory for its arguments");
-    else if ((code = read_options(argc, argv, &a)) < 0)
-        code = run(&a);
+    else if ((code = read_options(argc, argv, long_options, usage, set_option, &a)) < 0) {
+        const sm_status status = complete(&a);
+        code = status == SM_OK ? run(&a) : complain_status(status);
+    }
     for (size_t i = 0; r->rules && i < r->rule_count; i++) free(r->rules[i].glob);
     for (size_t i = 0; r->nexts && i < r->next_count; i++) free(r->nexts[i].from);
     free(r->rules);

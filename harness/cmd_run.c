@@ -101,8 +101,26 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-static sm_status set_option(sm_run_options *o, int option, char *value) {
+/* A layer or input that was named; it is looked up when all options that say how are known. */
+typedef struct named_source {
+    int option;
+    const char *value;
+} named_source;
+
+typedef struct arguments {
+    sm_run_options run;
+    named_source *named;
+    size_t count;
+} arguments;
+
+static sm_status set_option(void *arg, int option, char *value) {
+    arguments *a = arg;
+    sm_run_options *o = &a->run;
     switch (option) {
+    case OPT_LAYERS:
+    case OPT_INPUT:
+        a->named[a->count++] = (named_source){option, value};
+        break;
     case OPT_TENSORS:
         return sm_axis_tensors(o, value);
     case OPT_WEIGHTS_ORDER:
@@ -157,12 +175,6 @@ static sm_status set_option(sm_run_options *o, int option, char *value) {
     return SM_OK;
 }
 
-/* A layer or input that was named; it is looked up when all options that say how are known. */
-typedef struct named_source {
-    int option;
-    const char *value;
-} named_source;
-
 static sm_status add_sources(sm_run_options *o, const named_source *named, size_t count) {
     const sm_input_options *how = &o->sources.options;
     size_t inputs = 0;
@@ -204,44 +216,19 @@ static sm_status complete(sm_run_options *o, const named_source *named, size_t c
     return sm_axes_complete(o);
 }
 
-/* Returns the exit code, or -1 to go on. */
-static int read_options(int argc, char **argv, sm_run_options *o, named_source *named,
-                        size_t *count) {
-    sm_status status = SM_OK;
-    int option;
-    opterr = 0;
-    optind = 1;
-    while (status == SM_OK && (option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
-        if (option == '?' || option == ':') return complain_option(option, argv);
-        if (option == OPT_HELP) {
-            fputs(usage, stdout);
-            return finish_stdout(EXIT_CODE_OK);
-        }
-        if (option == OPT_LAYERS || option == OPT_INPUT)
-            named[(*count)++] = (named_source){option, optarg};
-        else
-            status = set_option(o, option, optarg);
-    }
-    if (status == SM_OK && optind < argc)
-        status =
-            sm_fail(SM_E_ARG, "run: unexpected '%s' (see sparsemark run --help)", argv[optind]);
-    return status == SM_OK ? -1 : complain_status(status);
-}
-
 int cmd_run(int argc, char **argv) {
-    sm_run_options o = {.peers = SM_PEERS_AUTO, .seed = 1, .sources.options.note = note};
-    size_t count = 0;
+    arguments a = {.run = {.peers = SM_PEERS_AUTO, .seed = 1, .sources.options.note = note}};
     if (sm_peer_unset_steering() > 0)
         fprintf(stderr, "sparsemark: note: ignoring %s, so that peers run at full speed\n",
                 sm_peer_steered());
-    named_source *named = calloc((size_t)argc, sizeof *named);
-    if (!named) return complain(EXIT_CODE_USAGE, "run: no memory for its arguments");
-    int code = read_options(argc, argv, &o, named, &count);
+    a.named = calloc((size_t)argc, sizeof *a.named);
+    if (!a.named) return complain(EXIT_CODE_USAGE, "run: no memory for its arguments");
+    int code = read_options(argc, argv, long_options, usage, set_option, &a);
     if (code < 0) {
-        const sm_status status = complete(&o, named, count);
-        code = status == SM_OK ? sm_session_run(&o) : complain_status(status);
+        const sm_status status = complete(&a.run, a.named, a.count);
+        code = status == SM_OK ? sm_session_run(&a.run) : complain_status(status);
     }
-    sm_source_list_free(&o.sources);
-    free(named);
+    sm_source_list_free(&a.run.sources);
+    free(a.named);
     return code;
 }

@@ -94,7 +94,8 @@ static sm_status set_score(sweep_options *o, const char *text) {
     return sm_fail(SM_E_ARG, "--score '%s': expected magnitude or random", text);
 }
 
-static sm_status set_option(sweep_options *o, int option, const char *value) {
+static sm_status set_option(void *options, int option, char *value) {
+    sweep_options *o = options;
     switch (option) {
     case OPT_WEIGHTS:
         o->weights = value;
@@ -163,22 +164,8 @@ static int run(const sweep_options *o) {
 
 int cmd_sensitivity(int argc, char **argv) {
     sweep_options o = {.axes = {.seed = 1}};
-    sm_status status = SM_OK;
-    int option;
-    opterr = 0;
-    optind = 1;
-    while (status == SM_OK && (option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
-        if (option == '?' || option == ':') return complain_option(option, argv);
-        if (option == OPT_HELP) {
-            (void)fputs(usage, stdout);
-            return finish_stdout(EXIT_CODE_OK);
-        }
-        status = set_option(&o, option, optarg);
-    }
-    if (status == SM_OK && optind < argc)
-        status =
-            sm_fail(SM_E_ARG, "sensitivity: unexpected '%s' (see sparsemark sensitivity --help)",
-                    argv[optind]);
-    if (status == SM_OK) status = complete(&o);
+    const int code = read_options(argc, argv, long_options, usage, set_option, &o);
+    if (code >= 0) return code;
+    const sm_status status = complete(&o);
     return status == SM_OK ? run(&o) : complain_status(status);
 }

@@ -49,6 +49,26 @@ int complain_option(int returned, char **argv) {
                     argv[0]);
 }
 
+int read_options(int argc, char **argv, const struct option *options, const char *usage,
+                 option_take *take, void *arg) {
+    sm_status status = SM_OK;
+    int option, at = 0;
+    opterr = 0;
+    optind = 1;
+    while (status == SM_OK && (option = getopt_long(argc, argv, ":", options, &at)) != -1) {
+        if (option == '?' || option == ':') return complain_option(option, argv);
+        if (strcmp(options[at].name, "help") == 0) {
+            (void)fputs(usage, stdout);
+            return finish_stdout(EXIT_CODE_OK);
+        }
+        status = take(arg, option, optarg);
+    }
+    if (status == SM_OK && optind < argc)
+        status = sm_fail(SM_E_ARG, "%s: unexpected '%s' (see sparsemark %s --help)", argv[0],
+                         argv[optind], argv[0]);
+    return status == SM_OK ? -1 : complain_status(status);
+}
+
 int finish_stdout(int code) {
     errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout)) return code;

@@ -2,8 +2,18 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include <sparsemark/status.h>
+
 /* Complains about the option at which getopt_long() (with opterr = 0 and an optstring that begins
  * with ':') just returned '?' or ':', and returns EXIT_CODE_USAGE. argv[0] names the command. */
 int complain_option(int returned, char **argv);
+
+/* Reads all of a command's options, long ones only, its name in argv[0]: take(arg, option, value)
+ * is called for each until it fails; --help prints usage. -1 to go on, else the exit code: help was
+ * given, or something was wrong, and complained about. */
+struct option;
+typedef sm_status option_take(void *arg, int option, char *value);
+int read_options(int argc, char **argv, const struct option *options, const char *usage,
+                 option_take *take, void *arg);
 
 #endif
