@@ -6,22 +6,14 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Where neither option nor file says anything, as TensorFlow has them, whose tutorial it is. */
-static sm_status read_orders(const char *path, const char *given, const sm_model_file *file,
-                             sm_orders *orders) {
-    *orders = (sm_orders){.in_out = 1, .hwio = 1};
-    if (given) SM_TRY(orders_parse(given, orders));
-    return orders_follow(path, json_string_value(json_object_get(file->metadata, SM_ORDERS_KEY)),
-                         orders);
-}
-
 sm_status model_subject_read(const char *weights, const char *weights_order, const char *data,
                              size_t images, model_subject *out) {
-    *out = (model_subject){0};
+    /* Where neither option nor file says anything, as TensorFlow has them, whose tutorial it is. */
+    *out = (model_subject){.orders = {.in_out = 1, .hwio = 1}};
     SM_TRY(model_file_read(weights, &out->file));
     const size_t classes = network_classes(&out->file);
     SM_TRY(images_read(data, classes ? classes : 10, &out->set));
-    SM_TRY(read_orders(weights, weights_order, &out->file, &out->orders));
+    SM_TRY(model_file_orders(weights, &out->file, weights_order, &out->orders));
     SM_TRY(network_build(weights, &out->file, &out->orders, out->set.height, out->set.width, note,
                          &out->net));
     out->images = images ? images : out->set.count;

@@ -2,7 +2,6 @@
  * held once; a mask takes a byte a weight of one tensor at a time. */
 #include "prune/job.h"
 #include "prune/channels.h"
-#include "prune/order_option.h"
 #include "prune/rules.h"
 #include "prune/scores.h"
 #include "prune/sizes.h"
@@ -61,7 +60,8 @@ static void describe_rows(sm_prune_job *job) {
 
 static sm_status open_model(sm_prune_job *job) {
     SM_TRY(model_file_read(job->request->input, &job->model));
-    SM_TRY(sm_prune_order(job));
+    SM_TRY(model_file_orders(job->request->input, &job->model, job->request->weights_order,
+                             &job->orders));
     job->rows = calloc(job->model.count + 1, sizeof *job->rows);
     if (!job->rows) return no_memory(job, "its tensors");
     describe_rows(job);
@@ -226,7 +226,7 @@ sm_status sm_prune_job_run(const sm_prune_request *request, sm_prune_job *job) {
     SM_TRY(measure(job));
     add_up(job);
     if (!request->out) return SM_OK;
-    SM_TRY(sm_prune_order_keep(job));
+    SM_TRY(model_file_keep_orders(job->request->input, &job->model, &job->orders));
     return model_file_write(request->out, &job->model, request->store);
 }
 

@@ -15,6 +15,9 @@ static sm_status to_csr(const sm_prune_row *row, sm_csr *out) {
     size_t m, k;
     memcpy(array.shape, t->shape, sizeof array.shape);
     array_matrix(&array, &m, &k);
+    if (row->order == SM_ORDER_IN_OUT)
+        return sm_csr_from_dense(t->data, m, k, 1, (ptrdiff_t)m, out);
+    if (row->order != SM_ORDER_HWIO) return sm_csr_from_dense(t->data, m, k, (ptrdiff_t)k, 1, out);
     float *w = sm_alloc(t->count, sizeof *w);
     if (!w) return sm_fail(SM_E_NOMEM, "%s: no memory to pack it", t->name);
     array_place(&array, t->data, w);

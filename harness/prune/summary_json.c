@@ -1,6 +1,5 @@
 /* The summary as one JSON object. */
 #include "prune/job.h"
-#include "prune/order_option.h"
 #include <jansson.h>
 #include <math.h>
 #include <sparsemark/kernel.h>

@@ -4,6 +4,7 @@
 #define STORE_H
 
 #include "input/array.h"
+#include "input/orders.h"
 #include <jansson.h>
 #include <sparsemark/prune.h>
 
@@ -30,6 +31,14 @@ sm_status model_file_read(const char *path, sm_model_file *out);
 void model_file_free(sm_model_file *file); /* accepts a zeroed one */
 
 sm_tensor *model_file_find(sm_model_file *file, const char *name); /* NULL */
+
+/* The orders of its weights: what --weights-order gave (or NULL), else the file's metadata, else as
+ * they are. SM_E_ARG or SM_E_FORMAT where the words are no orders, SM_E_ARG where the option
+ * contradicts the file. path is for messages. */
+sm_status model_file_orders(const char *path, const sm_model_file *file, const char *given,
+                            sm_orders *orders);
+/* Writes them into the metadata. */
+sm_status model_file_keep_orders(const char *path, sm_model_file *file, const sm_orders *orders);
 
 typedef enum sm_store_kind { SM_STORE_DENSE, SM_STORE_SPARSE } sm_store_kind;
 
