@@ -2,7 +2,6 @@
  * PyPI has it as a part of AOCL Data Analytics (libaocl-da), which alone knows where its parts lie,
  * so that library is opened and gives the symbols of its dependencies. */
 #include "peers/family.h"
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,10 +71,7 @@ static int make(aocl_state *s, const sm_peer_problem *problem, const char **step
 }
 
 static sm_status prepare(const void *api, const sm_peer_problem *problem, void **state) {
-    SM_TRY(peer_fits_int(problem));
-    if (problem->csr->nnz > INT_MAX)
-        return sm_fail(SM_E_LIMIT, "%zu nonzeros: the library's integers end at %d",
-                       problem->csr->nnz, INT_MAX);
+    SM_TRY(peer_csr_fits_int(problem));
     aocl_state *s = malloc(sizeof *s);
     if (s == NULL) return sm_fail(SM_E_NOMEM, "out of memory for a peer's state");
     const int feature = problem->layout == SM_FEATURE_MAJOR;

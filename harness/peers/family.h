@@ -51,5 +51,6 @@ int peer_verify(const peer_library *library, char *reason, size_t reason_size);
 
 /* BLAS interfaces with 32-bit integers cannot take more. */
 sm_status peer_fits_int(const sm_peer_problem *problem);
+sm_status peer_csr_fits_int(const sm_peer_problem *problem); /* and the nonzeros */
 
 #endif

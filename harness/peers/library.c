@@ -113,3 +113,10 @@ sm_status peer_fits_int(const sm_peer_problem *problem) {
     return sm_fail(SM_E_LIMIT, "m %zu, k %zu, n %zu: the library's integers end at %d", problem->m,
                    problem->k, problem->n, INT_MAX);
 }
+
+sm_status peer_csr_fits_int(const sm_peer_problem *problem) {
+    SM_TRY(peer_fits_int(problem));
+    if (problem->csr->nnz <= INT_MAX) return SM_OK;
+    return sm_fail(SM_E_LIMIT, "%zu nonzeros: the library's integers end at %d", problem->csr->nnz,
+                   INT_MAX);
+}

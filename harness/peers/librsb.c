@@ -1,7 +1,6 @@
 /* librsb's sparse products. Its own tuner may take another form than CSR for this very product;
  * what it takes counts as packing. One column goes to rsb_spmv, as a caller would do. */
 #include "peers/family.h"
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -56,11 +55,8 @@ static void destroy(void *state) {
 }
 
 static sm_status prepare(const void *api, const sm_peer_problem *problem, void **state) {
-    SM_TRY(peer_fits_int(problem));
+    SM_TRY(peer_csr_fits_int(problem));
     const sm_csr *csr = problem->csr;
-    if (csr->nnz > INT_MAX)
-        return sm_fail(SM_E_LIMIT, "%zu nonzeros: the library's integers end at %d", csr->nnz,
-                       INT_MAX);
     const int m = (int)problem->m, k = (int)problem->k, n = (int)problem->n;
     const int feature = problem->layout == SM_FEATURE_MAJOR;
     librsb_state *s = malloc(sizeof *s);

@@ -4,7 +4,6 @@
  */
 #include "peers/family.h"
 #include <link.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,10 +157,8 @@ static void destroy_sparse(void *state) {
 }
 
 static sm_status prepare_sparse(const void *api, const sm_peer_problem *problem, void **state) {
+    SM_TRY(peer_csr_fits_int(problem));
     const sm_csr *csr = problem->csr;
-    if (csr->nnz > INT32_MAX)
-        return sm_fail(SM_E_LIMIT, "%zu nonzeros: the library's integers end at %d", csr->nnz,
-                       INT32_MAX);
     mkl_state *s = NULL;
     SM_TRY(make_state(api, problem, &s));
     /* MKL takes pointers to non-const and keeps them, but only reads the arrays. */

@@ -169,13 +169,20 @@ static sm_status append_lines(sm_record_file *file, FILE *lines, char **data, si
     return status;
 }
 
+/* Adds the object behind the envelope; borrows it. 0 when done. */
+static int add_object(FILE *lines, const sm_record_file *file, const char *type, json_t *object) {
+    json_t *whole = envelope(file, type);
+    if (json_object_update_missing(whole, object) == 0) return add_line(lines, whole);
+    json_decref(whole);
+    return -1;
+}
+
 sm_status sm_records_write_other(sm_record_file *file, const char *type, json_t *other) {
     char *data = NULL;
     size_t size = 0;
     FILE *lines = open_memstream(&data, &size);
     if (!lines) return sm_fail(SM_E_NOMEM, "%s: no memory to write a record", file->path);
-    json_t *object = envelope(file, type);
-    const int failed = json_object_update_missing(object, other) != 0 || add_line(lines, object);
+    const int failed = add_object(lines, file, type, other);
     return append_lines(file, lines, &data, &size, failed);
 }
 
@@ -209,13 +216,12 @@ static void new_run_id(char *buf, size_t size) {
 
 static int write_objects(FILE *lines, const sm_record_file *file, json_t *run,
                          const json_t *objects) {
-    json_t *first = envelope(file, "run"), *other;
+    json_t *other;
     size_t i;
-    int failed = json_object_update_missing(first, run) != 0 || add_line(lines, first) != 0;
+    int failed = add_object(lines, file, "run", run);
     json_array_foreach(objects, i, other) {
         if (failed) break;
-        json_t *object = envelope(file, json_string_value(json_object_get(other, "type")));
-        failed = json_object_update_missing(object, other) != 0 || add_line(lines, object) != 0;
+        failed = add_object(lines, file, json_string_value(json_object_get(other, "type")), other);
     }
     return failed;
 }
