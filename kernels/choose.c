@@ -10,7 +10,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_CANDIDATES = 128, SAMPLE_WEIGHTS = 1 << 18, SAMPLE_ROWS = 64, SAMPLE_STRIPS = 2 };
+enum {
+    MAX_CANDIDATES = 128,
+    MAX_TILES = 3,
+    SAMPLE_WEIGHTS = 1 << 18,
+    SAMPLE_ROWS = 64,
+    SAMPLE_STRIPS = 2
+};
 /* Up to so many columns of X the weight stream decides, and kernels for one column compete. */
 enum { FEW_COLUMNS = 8 };
 /* For dense candidates of matrices with more than so many elements. */
@@ -36,6 +42,7 @@ typedef struct search {
     float *x, *y;
     void *workspace;
     size_t x_cols;
+    size_t lanes; /* of the longest vectors that may be used */
     size_t count, timed;
     candidate c[MAX_CANDIDATES];
 } search;
@@ -60,21 +67,34 @@ static size_t even_tiles(size_t cols, size_t kt) {
     return sm_ceil_div(cols, sm_ceil_div(cols, kt));
 }
 
-/* K tiles worth trying. A strip that fills L1 once or twice is best on every machine measured so
- * far: the streams of W and Y pass through without evicting much of it. Formats of whole columns
- * read a row of X once for all rows of a panel, so that few columns make larger tiles pay. */
-static size_t kt_choices(const search *s, const sm_kernel *k, size_t kt[2]) {
+/* K tiles worth trying, as multiples of the one whose strip fills L1. The streams of W and Y pass
+ * through L1 without evicting much of it, so that it may be full; where rows have few nonzeros in a
+ * tile, what a tile costs beside them weighs more than X from L2. Formats of whole columns read a
+ * row of X once for all rows of a panel, so that few columns make larger tiles pay. */
+static size_t kt_choices(const search *s, const sm_kernel *k, size_t kt[MAX_TILES]) {
+    static const double whole[] = {1, 2}, few[] = {2, 4}, many_rows[] = {2. / 3, 1, 2},
+                        few_rows[] = {1, 2, 4};
     const sm_format *format = sm_format_of(k);
-    const size_t limit = sm_min_size(format->max_kt(k->nr), s->csr->cols);
+    const size_t cols = s->csr->cols, limit = sm_min_size(format->max_kt(k->nr), cols);
     if (s->opt->kt) {
         kt[0] = sm_min_size(s->opt->kt, limit);
         return 1;
     }
-    size_t fit = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32768) / (k->nr * sizeof(float));
-    if (format->values && density(s->csr) < 0.25) fit *= 2;
-    kt[0] = even_tiles(s->csr->cols, sm_min_size(fit < 32 ? 32 : fit, limit));
-    kt[1] = even_tiles(s->csr->cols, sm_min_size(2 * fit, limit));
-    return kt[1] > kt[0] ? 2 : 1;
+    const double l1 = (double)cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32768);
+    const double fit = l1 / ((double)k->nr * sizeof(float)), d = density(s->csr);
+    const int columns = format->values != NULL, padded = columns || format->rows_alike;
+    const double *factor = columns && d < 0.25 ? few
+                           : padded            ? whole
+                           : d < 0.15          ? few_rows
+                                               : many_rows;
+    const size_t factors = padded ? 2 : 3;
+    size_t count = 0;
+    for (size_t i = 0; i < factors; i++) {
+        const size_t wanted = (size_t)(factor[i] * fit);
+        const size_t tile = even_tiles(cols, sm_min_size(wanted < 32 ? 32 : wanted, limit));
+        if (count == 0 || tile > kt[count - 1]) kt[count++] = tile;
+    }
+    return count;
 }
 
 /* Partial sums of a row block stay within half of L2. */
@@ -99,17 +119,24 @@ static double fill(const search *s, const sm_kernel *k) {
     return (double)format->values(&s->slice, k->mr) / (double)s->slice.nnz;
 }
 
+/* Floats in a vector of the kernel's level. */
+static size_t lanes(const sm_kernel *k) {
+    return strstr(k->isa, "512") ? 16 : 8;
+}
+
 /* Need not be timed to see that another of its kind is faster: for one column of X where there are
- * many, for many where there is one, or of a format that would store zeros. */
+ * many, for many where there is one, of a format that would store zeros, or with vectors of half
+ * the length where whole ones can be filled. */
 static int hopeless(const search *s, const candidate *c) {
     const size_t n = s->opt->n;
     if (c->fill > 1.6) return 1;
     if (c->kernel->nr == 1) return n > FEW_COLUMNS;
-    return n == 1 || c->padded > 2 * n + FEW_COLUMNS;
+    return n == 1 || c->padded > 2 * n + FEW_COLUMNS ||
+           (n >= s->lanes && lanes(c->kernel) < s->lanes);
 }
 
 static void add_candidates(search *s, const sm_kernel *k) {
-    size_t kt[2];
+    size_t kt[MAX_TILES];
     const size_t choices = kt_choices(s, k, kt);
     candidate c = {.kernel = k, .mc = mc_choice(s, k)};
     c.padded = sm_ceil_div(s->opt->n, k->nr) * k->nr;
@@ -145,7 +172,9 @@ static void enumerate(search *s) {
     int hand = 0;
     for (size_t i = 0; i < sm_kernel_count(); i++) {
         const sm_kernel *k = sm_kernel_at(i);
-        hand |= allowed(s, k) && sm_isa_hand_written(k->isa);
+        if (!allowed(s, k)) continue;
+        hand |= sm_isa_hand_written(k->isa);
+        if (lanes(k) > s->lanes) s->lanes = lanes(k);
     }
     for (size_t i = 0; i < sm_kernel_count(); i++) {
         const sm_kernel *k = sm_kernel_at(i);
@@ -253,8 +282,8 @@ static void cool(const search *s, const candidate *c) {
 
 /* Columns that are computed for n: whole strips, and of the last one whole vectors. */
 static double computed(const sm_kernel *k, size_t n) {
-    const size_t lanes = sm_min_size(k->nr, strstr(k->isa, "512") ? 16 : 8), rest = n % k->nr;
-    const size_t columns = n - rest + sm_ceil_div(rest, lanes) * lanes;
+    const size_t vector = sm_min_size(k->nr, lanes(k)), rest = n % k->nr;
+    const size_t columns = n - rest + sm_ceil_div(rest, vector) * vector;
     return (double)columns;
 }
 

@@ -80,22 +80,6 @@ static inline size_t sm_offset_max_kt(size_t nr) {
     return sm_min_size(UINT16_MAX * sm_index_unit(nr) / (nr * sizeof(float)) + 1, UINT16_MAX);
 }
 
-/* The order of a panel's columns: PAIR(a, b) takes a column of pattern a and one of pattern b by
- * turns until either has none left, in the order of this list; then comes what each pattern has
- * left, pattern 1 first. Patterns of a pair have no row in common, so that their sums do not wait
- * for each other; a pattern of one row comes first with one of the three others, which needs few
- * loads. Pairs that need more rows than a panel has are left out. */
-#define SM_PANEL_PAIRS(PAIR)                                                                       \
-    PAIR(1, 14)                                                                                    \
-    PAIR(2, 13)                                                                                    \
-    PAIR(4, 11)                                                                                    \
-    PAIR(8, 7)                                                                                     \
-    PAIR(3, 12)                                                                                    \
-    PAIR(5, 10)                                                                                    \
-    PAIR(6, 9)                                                                                     \
-    PAIR(1, 2)                                                                                     \
-    PAIR(4, 8)
-
 /* Slots of the format nm: 16-bit words of index, and where the nibble of a row is in the words
  * behind the first. Rows take turns between the 32-bit words, so that a kernel of 16 lanes repeats
  * 64 bits and shifts each lane by a constant. */

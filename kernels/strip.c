@@ -55,6 +55,8 @@ void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, siz
             memcpy(strip, x, k * sizeof *strip);
         else
             for (size_t i = 0; i < k; i++) strip[i] = x[(ptrdiff_t)i * x_rs];
+    } else if (x_cs == 1 && avx2) {
+        sm_copy_avx2(x, (size_t)x_rs, strip, nr, k, n);
     } else if (x_cs == 1) {
         copy(x, (size_t)x_rs, strip, nr, k, n);
     } else if (avx2) {

@@ -11,4 +11,7 @@
 void sm_transpose_avx2(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
                        size_t cols, int dst_far);
 
+void sm_copy_avx2(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
+                  size_t cols);
+
 #endif

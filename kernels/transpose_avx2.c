@@ -57,3 +57,13 @@ void sm_transpose_avx2(const float *src, size_t src_rs, float *dst, size_t dst_r
         for (size_t j = i < whole_i ? whole_j : 0; j < cols; j++)
             dst[i * dst_rs + j] = src[j * src_rs + i];
 }
+
+void sm_copy_avx2(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
+                  size_t cols) {
+    enum { LANES = 8 };
+    for (; rows > 0; rows--, src += src_rs, dst += dst_rs) {
+        size_t j = 0;
+        for (; j + LANES <= cols; j += LANES) _mm256_storeu_ps(dst + j, _mm256_loadu_ps(src + j));
+        for (; j < cols; j++) dst[j] = src[j];
+    }
+}

@@ -1,48 +1,34 @@
-/* Format panel: mr rows share a panel; the columns of a K tile are bucketed by the rows that use
- * them. Per panel: 2^mr - 1 16-bit counts (pattern 1 first; bit r is row r), then the columns in
- * the order of SM_PANEL_PAIRS as 16-bit offsets into the strip in units of sm_index_unit() bytes,
- * then values in order of use. */
+/* Format panel: one row, or two whose columns are bucketed by the rows that use them. Per panel:
+ * 2^mr - 1 16-bit counts (pattern 1 first; bit r is row r), then the columns as 16-bit offsets into
+ * the strip in units of sm_index_unit() bytes, then values in order of use. Columns that one row
+ * alone uses come by turns, one of row 0 and one of row 1, as long as both have some; then those
+ * that one of them has left; then the columns of both. */
 #include "packed.h"
 #include <string.h>
 
-enum { MOST_PATTERNS = 16 };
+enum { MOST_PATTERNS = 4 }; /* of two rows, with the one of no row */
 
-static const unsigned char pairs[][2] = {
-#define PAIR(a, b) {a, b},
-    SM_PANEL_PAIRS(PAIR)
-#undef PAIR
-};
-enum { PAIRS = sizeof pairs / sizeof pairs[0] };
-
-/* Where one is in the order of a panel's columns. */
+/* What is left of a panel's columns, and whose the last one was. */
 typedef struct order {
     uint16_t left[MOST_PATTERNS];
-    size_t step, turn; /* steps are the pairs, then the patterns */
+    unsigned last;
 } order;
 
 static order order_begin(const uint16_t *count, size_t patterns) {
-    order o = {.step = 0};
+    order o = {.last = 2};
     memcpy(o.left + 1, count, patterns * sizeof *count);
     return o;
 }
 
 /* The pattern of the next column, 0 after the last. */
 static unsigned order_next(order *o) {
-    for (; o->step < PAIRS; o->step++) {
-        const unsigned char *pair = pairs[o->step];
-        if (!o->turn && (!o->left[pair[0]] || !o->left[pair[1]])) continue;
-        const unsigned pattern = pair[o->turn];
-        o->turn = !o->turn;
-        o->left[pattern]--;
-        return pattern;
-    }
-    for (; o->step < PAIRS + MOST_PATTERNS; o->step++) {
-        const unsigned pattern = (unsigned)(o->step - PAIRS);
-        if (!o->left[pattern]) continue;
-        o->left[pattern]--;
-        return pattern;
-    }
-    return 0;
+    unsigned pattern = 3 - o->last; /* the other row's */
+    if (!o->left[pattern]) pattern = o->last;
+    if (!o->left[pattern]) pattern = 3;
+    if (!o->left[pattern]) return 0;
+    o->left[pattern]--;
+    if (pattern != 3) o->last = pattern;
+    return pattern;
 }
 
 /* Packs the panel whose columns were taken; the streams' ends move on. */

@@ -1,122 +1,284 @@
 /* Format sell: sliced ELLPACK with rows sorted by length (SELL-C-sigma, Kreutzer and others, 2014;
- * C is mr, sigma a whole segment). The rows of a segment are ordered by their nonzeros in its K
- * tile and cut into groups of mr, which then differ by little: each is padded to its longest row
- * with zero weights of the tile's first column. Per group a 16-bit length and the mr rows, counted
- * from the block's first; then per position one offset into the strip a row, in units of
- * sm_index_unit() bytes, and one value a row. */
+ * C is mr, sigma a whole segment), whose rows are paired so that two rows share columns. The rows
+ * of a segment are ordered by their nonzeros in its K tile; each in turn takes as its partner the
+ * row, among the next PARTNERS, with most columns in common. Groups of mr / 2 pairs are padded to
+ * their longest row with zero weights of the tile's first column, and stored in steps of one
+ * nonzero of each row: a shared step has one column for each pair, a single step one for each row.
+ *
+ * Per group 2 + mr 16-bit words: the turns (a shared step, then a single one), the single steps
+ * behind them, and the rows, counted from the block's first. Offsets are 16 bits, in units of
+ * sm_index_unit() bytes: mr / 2 a shared step, mr a single one; values are mr a step. At most half
+ * of the steps are shared: more would not make a kernel faster. */
 #include "packed.h"
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_ROWS = 1 << 16 }; /* of a block: rows are 16 bits */
+enum { COUNTS = 2 };         /* words of a head before its rows */
+enum { PARTNERS = 32 };
 
-/* A segment's rows in the order in which they are stored. */
+/* A segment's rows. */
 typedef struct order {
     uint32_t *begin, *end; /* the nonzeros of a row in this tile */
-    uint32_t *row;         /* longest first, equals in their old order; padded to whole groups */
+    uint32_t *row;         /* in the order of storing; padded to whole groups */
     uint32_t *first;       /* of each length, for counting; kt + 2 */
+    uint64_t *bits;        /* the columns that a row uses, `words` a row */
+    size_t words;
 } order;
+
+/* Where one is in the streams. */
+typedef struct place {
+    size_t head, index, value;
+} place;
 
 static void order_free(order *o) {
     sm_free(o->begin);
     sm_free(o->end);
     sm_free(o->row);
     sm_free(o->first);
+    sm_free(o->bits);
 }
 
 static int order_alloc(const sm_packed *p, order *o) {
-    const size_t rows = p->mc;
-    *o = (order){sm_alloc(rows, sizeof *o->begin), sm_alloc(rows, sizeof *o->end),
-                 sm_alloc(rows, sizeof *o->row), sm_alloc(p->kt + 2, sizeof *o->first)};
-    return o->begin && o->end && o->row && o->first;
+    const size_t rows = p->mc, words = sm_ceil_div(p->kt, 64);
+    *o = (order){.begin = sm_alloc(rows, sizeof *o->begin),
+                 .end = sm_alloc(rows, sizeof *o->end),
+                 .row = sm_alloc(rows, sizeof *o->row),
+                 .first = sm_alloc(p->kt + 2, sizeof *o->first),
+                 .bits = sm_alloc(rows * words, sizeof *o->bits),
+                 .words = words};
+    return o->begin && o->end && o->row && o->first && o->bits;
 }
 
-/* Rows beyond the block's last have no nonzeros and come last. */
-static void sort_rows(const sm_csr *csr, const sm_packed *p, uint32_t *cursor, size_t block,
+/* Rows of a block, those included that complete the last group. */
+static size_t whole_groups(const sm_packed *p, size_t block) {
+    const size_t mr = p->kernel->mr;
+    return sm_ceil_div(sm_block_rows(p, block), mr) * mr;
+}
+
+static size_t length(const order *o, size_t row) {
+    return o->end[row] - o->begin[row];
+}
+
+/* Where the rows' nonzeros are; rows beyond the block's last have none. */
+static void take_rows(const sm_csr *csr, const sm_packed *p, uint32_t *cursor, size_t block,
                       size_t tile, order *o) {
-    const size_t rows = sm_block_rows(p, block), cols = sm_tile_cols(p, tile);
-    const size_t padded = sm_ceil_div(rows, p->kernel->mr) * p->kernel->mr;
-    memset(o->first, 0, (cols + 2) * sizeof *o->first);
-    for (size_t r = 0; r < rows; r++) {
+    const size_t rows = sm_block_rows(p, block);
+    for (size_t r = 0; r < rows; r++)
         sm_row_in_tile(csr, cursor, p->block_row[block] + r, (tile + 1) * p->kt, &o->begin[r],
                        &o->end[r]);
-        o->first[cols - (o->end[r] - o->begin[r]) + 1]++;
-    }
-    for (size_t r = rows; r < padded; r++) o->begin[r] = o->end[r] = 0;
-    for (size_t i = 1; i <= cols + 1; i++) o->first[i] += o->first[i - 1];
-    for (size_t r = 0; r < rows; r++)
-        o->row[o->first[cols - (o->end[r] - o->begin[r])]++] = (uint32_t)r;
-    for (size_t r = rows; r < padded; r++) o->row[r] = (uint32_t)r;
+    for (size_t r = rows; r < whole_groups(p, block); r++) o->begin[r] = o->end[r] = 0;
 }
 
-/* Stores group g of the segment; the streams' ends move on. */
-static void pack_group(const sm_csr *csr, sm_packed *p, const order *o, size_t g, size_t tile,
-                       size_t *head, size_t *at) {
-    const size_t mr = p->kernel->mr;
-    const uint32_t *row = o->row + g * mr;
-    const size_t length = o->end[row[0]] - o->begin[row[0]];
-    uint16_t *h = p->head16 + *head;
-    *h++ = (uint16_t)length;
-    for (size_t r = 0; r < mr; r++) {
-        uint16_t *index = p->index16 + *at + r;
-        float *value = p->value + *at + r;
-        const uint32_t begin = o->begin[row[r]], size = o->end[row[r]] - begin;
-        h[r] = (uint16_t)row[r];
-        for (size_t i = 0; i < length; i++) {
-            const size_t k = i < size ? csr->col[begin + i] - tile * p->kt : 0;
-            index[i * mr] = sm_offset_of(k, p->kernel->nr);
-            value[i * mr] = i < size ? csr->val[begin + i] : 0.0f;
+/* Longest first, equals in their old order. */
+static void sort_rows(order *o, size_t rows, size_t cols) {
+    memset(o->first, 0, (cols + 2) * sizeof *o->first);
+    for (size_t r = 0; r < rows; r++) o->first[cols - length(o, r) + 1]++;
+    for (size_t i = 1; i <= cols + 1; i++) o->first[i] += o->first[i - 1];
+    for (size_t r = 0; r < rows; r++) o->row[o->first[cols - length(o, r)]++] = (uint32_t)r;
+}
+
+static void set_bits(const sm_csr *csr, order *o, size_t rows, size_t col0) {
+    memset(o->bits, 0, rows * o->words * sizeof *o->bits);
+    for (size_t r = 0; r < rows; r++) {
+        for (uint32_t i = o->begin[r]; i < o->end[r]; i++) {
+            const size_t col = csr->col[i] - col0;
+            o->bits[r * o->words + col / 64] |= (uint64_t)1 << col % 64;
         }
     }
-    *head += 1 + mr;
-    *at += length * mr;
 }
 
-/* Visits every segment: counts what will be stored (p->value is NULL) or stores it. */
-static size_t walk(const sm_csr *csr, sm_packed *p, uint32_t *cursor, order *o) {
+/* Set bits of a word. */
+static unsigned count_bits(uint64_t x) {
+    x -= x >> 1 & 0x5555555555555555;
+    x = (x & 0x3333333333333333) + (x >> 2 & 0x3333333333333333);
+    x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0f;
+    return (unsigned)(x * 0x0101010101010101 >> 56);
+}
+
+/* Columns that both rows use. */
+static size_t shared(const order *o, size_t a, size_t b) {
+    const uint64_t *x = o->bits + a * o->words, *y = o->bits + b * o->words;
+    size_t n = 0;
+    for (size_t i = 0; i < o->words; i++) n += count_bits(x[i] & y[i]);
+    return n;
+}
+
+/* Moves the best partner of row[0] to row[1]; the others keep their order. A column in common saves
+ * half a load of each of two rows, a missing nonzero costs a multiplication. */
+static void pair_first(const order *o, uint32_t *row, size_t count) {
+    const ptrdiff_t longest = (ptrdiff_t)length(o, row[0]);
+    ptrdiff_t best = PTRDIFF_MIN;
+    size_t at = 1;
+    for (size_t j = 1; j < count && j <= PARTNERS && best < longest / 2; j++) {
+        const ptrdiff_t missing = longest - (ptrdiff_t)length(o, row[j]);
+        const ptrdiff_t gain = (ptrdiff_t)shared(o, row[0], row[j]) - 2 * missing;
+        if (gain <= best) continue;
+        best = gain;
+        at = j;
+    }
+    const uint32_t partner = row[at];
+    memmove(row + 2, row + 1, (at - 1) * sizeof *row);
+    row[1] = partner;
+}
+
+/* Groups of as many turns and steps follow each other, so that a core foresees where loops end. */
+static int by_steps(const void *a, const void *b) {
+    const uint16_t *p = a, *q = b;
+    if (p[0] != q[0]) return p[0] > q[0] ? -1 : 1;
+    if (p[1] != q[1]) return p[1] > q[1] ? -1 : 1;
+    return (p[2] > q[2]) - (p[2] < q[2]);
+}
+
+/* Decides the order of a segment's rows and what a group stores: writes the heads. */
+static void plan_segment(const sm_csr *csr, sm_packed *p, order *o, size_t block, size_t tile,
+                         place *at) {
+    const size_t rows = sm_block_rows(p, block), padded = whole_groups(p, block);
+    const size_t mr = p->kernel->mr, head_words = COUNTS + mr;
+    sort_rows(o, rows, sm_tile_cols(p, tile));
+    for (size_t r = rows; r < padded; r++) o->row[r] = (uint32_t)r;
+    set_bits(csr, o, padded, tile * p->kt);
+    for (size_t i = 0; i < padded; i += 2) pair_first(o, o->row + i, padded - i);
+    uint16_t *head = p->head16 + at->head;
+    for (size_t i = 0; i < padded; i += mr, head += head_words) {
+        const uint32_t *row = o->row + i;
+        const size_t steps = length(o, row[0]);
+        size_t turns = steps / 2;
+        for (size_t r = 0; r < mr; r += 2)
+            turns = sm_min_size(turns, shared(o, row[r], row[r + 1]));
+        head[0] = (uint16_t)turns;
+        head[1] = (uint16_t)(steps - 2 * turns);
+        for (size_t r = 0; r < mr; r++) head[COUNTS + r] = (uint16_t)row[r];
+        at->index += steps * mr - turns * mr / 2;
+        at->value += steps * mr;
+    }
+    qsort(p->head16 + at->head, padded / mr, head_words * sizeof *head, by_steps);
+    at->head += padded / mr * head_words;
+}
+
+/* Where the columns and weights of a group's steps are. */
+typedef struct group {
+    size_t mr, turns, singles; /* single steps, those of the turns included */
+    uint16_t *index;
+    float *value;
+} group;
+
+static group group_at(const sm_packed *p, const uint16_t *head, uint16_t *index, float *value) {
+    return (group){p->kernel->mr, head[0], (size_t)head[0] + head[1], index, value};
+}
+static size_t shared_index(const group *g, size_t step) {
+    return step * g->mr * 3 / 2;
+}
+static size_t shared_value(const group *g, size_t step) {
+    return step * g->mr * 2;
+}
+static size_t single_index(const group *g, size_t step) {
+    return step * g->mr + sm_min_size(step + 1, g->turns) * g->mr / 2;
+}
+static size_t single_value(const group *g, size_t step) {
+    return (step + sm_min_size(step + 1, g->turns)) * g->mr;
+}
+/* Moves on to where the next group begins. */
+static void pass(group *g) {
+    g->index += single_index(g, g->singles);
+    g->value += single_value(g, g->singles);
+}
+
+/* Stores rows `first` and `first` + 1 of a group, which are rows row[0] and row[1] of the block. */
+static void fill_pair(const sm_csr *csr, const sm_packed *p, const order *o, const uint16_t *row,
+                      size_t first, size_t col0, const group *g) {
+    const size_t nr = p->kernel->nr;
+    uint32_t at[2] = {o->begin[row[0]], o->begin[row[1]]};
+    const uint32_t end[2] = {o->end[row[0]], o->end[row[1]]};
+    size_t both = 0, alone[2] = {0, 0};
+    while (at[0] < end[0] || at[1] < end[1]) {
+        const uint32_t a = at[0] < end[0] ? csr->col[at[0]] : UINT32_MAX;
+        const uint32_t b = at[1] < end[1] ? csr->col[at[1]] : UINT32_MAX;
+        if (a == b && both < g->turns) {
+            float *value = g->value + shared_value(g, both) + first;
+            g->index[shared_index(g, both++) + first / 2] = sm_offset_of(a - col0, nr);
+            value[0] = csr->val[at[0]++];
+            value[1] = csr->val[at[1]++];
+            continue;
+        }
+        const size_t r = a <= b ? 0 : 1;
+        g->index[single_index(g, alone[r]) + first + r] = sm_offset_of((r ? b : a) - col0, nr);
+        g->value[single_value(g, alone[r]++) + first + r] = csr->val[at[r]++];
+    }
+    for (size_t r = 0; r < 2; r++) {
+        for (; alone[r] < g->singles; alone[r]++) {
+            g->index[single_index(g, alone[r]) + first + r] = 0;
+            g->value[single_value(g, alone[r]) + first + r] = 0.0f;
+        }
+    }
+}
+
+/* Stores a segment as its heads say. */
+static void fill_segment(const sm_csr *csr, sm_packed *p, const order *o, size_t segment,
+                         size_t tile) {
+    const uint16_t *head = p->head16 + p->head_at[segment];
+    const uint16_t *end = p->head16 + p->head_at[segment + 1];
     const size_t mr = p->kernel->mr;
-    size_t head = 0, at = 0, segment = 0;
+    group g = {.index = p->index16 + p->index_at[segment],
+               .value = p->value + p->value_at[segment]};
+    for (; head < end; head += COUNTS + mr) {
+        g = group_at(p, head, g.index, g.value);
+        for (size_t r = 0; r < mr; r += 2)
+            fill_pair(csr, p, o, head + COUNTS + r, r, tile * p->kt, &g);
+        pass(&g);
+    }
+}
+
+/* Visits every segment: plans it (there are no streams yet) or fills it. */
+static place walk(const sm_csr *csr, sm_packed *p, uint32_t *cursor, order *o) {
+    place at = {0};
+    size_t segment = 0;
     memcpy(cursor, csr->row_ptr, csr->rows * sizeof *cursor);
     for (size_t b = 0; b < p->blocks; b++) {
         for (size_t t = 0; t < p->tiles; t++, segment++) {
-            p->head_at[segment] = head;
-            p->index_at[segment] = p->value_at[segment] = at;
-            sort_rows(csr, p, cursor, b, t, o);
-            for (size_t g = 0; g < sm_ceil_div(sm_block_rows(p, b), mr); g++) {
-                const uint32_t longest = o->row[g * mr];
-                if (p->value)
-                    pack_group(csr, p, o, g, t, &head, &at);
-                else
-                    at += (o->end[longest] - o->begin[longest]) * mr;
+            take_rows(csr, p, cursor, b, t, o);
+            if (p->value) {
+                fill_segment(csr, p, o, segment, t);
+                continue;
             }
+            p->head_at[segment] = at.head;
+            p->index_at[segment] = at.index;
+            p->value_at[segment] = at.value;
+            plan_segment(csr, p, o, b, t, &at);
         }
     }
-    p->head_at[segment] = head;
-    p->index_at[segment] = p->value_at[segment] = at;
+    if (p->value) return at;
+    p->head_at[segment] = at.head;
+    p->index_at[segment] = at.index;
+    p->value_at[segment] = at.value;
     return at;
 }
 
+static size_t count_groups(const sm_packed *p) {
+    size_t groups = 0;
+    for (size_t b = 0; b < p->blocks; b++) groups += whole_groups(p, b) / p->kernel->mr;
+    return groups;
+}
+
 static sm_status pack(const sm_csr *csr, sm_packed *out) {
-    const size_t mr = out->kernel->mr, groups = sm_ceil_div(out->rows, mr);
+    const size_t heads = count_groups(out) * out->tiles * (COUNTS + out->kernel->mr);
     order o;
     if (out->mc > MAX_ROWS)
         return sm_fail(SM_E_LIMIT, "%s: row blocks of %zu rows: expected at most %d",
                        out->kernel->name, out->mc, MAX_ROWS);
     uint32_t *cursor = sm_alloc(csr->rows, sizeof *cursor);
-    int have = order_alloc(out, &o) && cursor;
+    out->head16 = sm_alloc(heads, sizeof *out->head16);
+    int have = order_alloc(out, &o) && cursor && out->head16;
     if (have) {
-        const size_t stored = walk(csr, out, cursor, &o);
-        out->head16 = sm_alloc(groups * out->tiles * (1 + mr), sizeof *out->head16);
-        out->index16 = sm_alloc(stored, sizeof *out->index16);
-        out->value = sm_alloc(stored, sizeof *out->value);
-        have = out->head16 && out->index16 && out->value;
-    }
-    if (have) {
-        const size_t stored = walk(csr, out, cursor, &o);
-        const size_t heads = out->head_at[out->blocks * out->tiles];
+        const place end = walk(csr, out, cursor, &o);
+        out->index16 = sm_alloc(end.index, sizeof *out->index16);
+        out->value = sm_alloc(end.value, sizeof *out->value);
+        have = out->index16 && out->value;
         out->index_bits = 16;
-        out->bytes =
-            (sm_bytes){stored * sizeof(float), stored * sizeof(uint16_t), heads * sizeof(uint16_t)};
+        out->bytes = (sm_bytes){end.value * sizeof(float), end.index * sizeof(uint16_t),
+                                heads * sizeof(uint16_t)};
     }
+    if (have) (void)walk(csr, out, cursor, &o);
     order_free(&o);
     sm_free(cursor);
     if (!have) return sm_fail(SM_E_NOMEM, "no memory to pack %zu nonzeros as sell", csr->nnz);
@@ -124,16 +286,27 @@ static sm_status pack(const sm_csr *csr, sm_packed *out) {
 }
 
 static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) {
-    const size_t segment = block * p->tiles + tile, mr = p->kernel->mr;
+    const size_t segment = block * p->tiles + tile, mr = p->kernel->mr, nr = p->kernel->nr;
     const size_t cols = sm_tile_cols(p, tile);
     const uint16_t *head = p->head16 + p->head_at[segment];
     const uint16_t *end = p->head16 + p->head_at[segment + 1];
-    const uint16_t *index = p->index16 + p->index_at[segment];
-    const float *value = p->value + p->value_at[segment];
-    for (; head < end; head += 1 + mr)
-        for (size_t i = 0; i < head[0] * mr; i++, index++, value++)
-            if (*value != 0.0f)
-                dense[head[1 + i % mr] * cols + sm_offset_column(*index, p->kernel->nr)] = *value;
+    group g = {.index = p->index16 + p->index_at[segment],
+               .value = p->value + p->value_at[segment]};
+    for (; head < end; head += COUNTS + mr) {
+        g = group_at(p, head, g.index, g.value);
+        for (size_t r = 0; r < mr; r++) {
+            float *row = dense + head[COUNTS + r] * cols;
+            for (size_t i = 0; i < g.turns; i++)
+                row[sm_offset_column(g.index[shared_index(&g, i) + r / 2], nr)] =
+                    g.value[shared_value(&g, i) + r];
+            for (size_t i = 0; i < g.singles; i++) {
+                const float value = g.value[single_value(&g, i) + r];
+                if (value != 0.0f)
+                    row[sm_offset_column(g.index[single_index(&g, i) + r], nr)] = value;
+            }
+        }
+        pass(&g);
+    }
 }
 
 const sm_format sm_format_sell = {

@@ -94,7 +94,6 @@ SM_INLINE void prefetch_y(const sm_tile *t, const size_t row[MR], const size_t n
  * else the partial sums. */
 SM_INLINE void rows_begin(vec acc[MR][NV], const sm_tile *t, const size_t row[MR], size_t rows,
                           const size_t nv) {
-    if (t->last) prefetch_y(t, row, nv);
     if (t->first) {
         SM_FOR (r, MR) {
             const float b = t->bias && row[r] < rows ? t->bias[row[r]] : 0.0f;
@@ -109,9 +108,11 @@ SM_INLINE void rows_begin(vec acc[MR][NV], const sm_tile *t, const size_t row[MR
 /* The same for the panel that starts at row r0 and has so many valid rows. */
 SM_INLINE void tile_begin(vec acc[MR][NV], const sm_tile *t, size_t r0, size_t valid,
                           const size_t nv) {
-    size_t row[MR];
+    size_t row[MR], next[MR];
     SM_FOR (r, MR) row[r] = r0 + r;
+    SM_FOR (r, MR) next[r] = r0 + MR + r;
     rows_begin(acc, t, row, r0 + valid, nv);
+    if (t->last) prefetch_y(t, next, nv);
 }
 
 /* Adds one column of W to the tile: value holds the weights of the rows whose bits are set in

@@ -69,6 +69,20 @@ static inline vec_four vec_load_four(const float *p) {
      : (i) == 2 ? _mm256_permute_ps(four, 0xaa)                                                    \
                 : _mm256_permute_ps(four, 0xff))
 
+/* Two neighbouring floats in one load; vec_first() and vec_second() repeat one of them. */
+typedef __m256 vec_two;
+static inline vec_two vec_load_two(const float *p) {
+    double both;
+    __builtin_memcpy(&both, p, sizeof both);
+    return _mm256_castpd_ps(_mm256_set1_pd(both));
+}
+static inline vec vec_first(vec_two two) {
+    return _mm256_moveldup_ps(two);
+}
+static inline vec vec_second(vec_two two) {
+    return _mm256_movehdup_ps(two);
+}
+
 /* Keeps a vector that was loaded in a register: gcc would load it anew for every use. */
 static inline void vec_keep(vec *v) {
     __asm__("" : "+x"(*v));

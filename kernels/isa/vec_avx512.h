@@ -102,6 +102,20 @@ static inline vec vec_pick(vec_four four, size_t i) {
                 : _mm512_permute_ps(four, 0xff))
 #endif
 
+/* Two neighbouring floats in one load; vec_first() and vec_second() repeat one of them. */
+typedef __m512 vec_two;
+static inline vec_two vec_load_two(const float *p) {
+    double both;
+    __builtin_memcpy(&both, p, sizeof both);
+    return _mm512_castpd_ps(_mm512_set1_pd(both));
+}
+static inline vec vec_first(vec_two two) {
+    return _mm512_moveldup_ps(two);
+}
+static inline vec vec_second(vec_two two) {
+    return _mm512_movehdup_ps(two);
+}
+
 /* Keeps a vector that was loaded in a register: gcc would load it anew for every use. */
 static inline void vec_keep(vec *v) {
 #ifdef SM_EMULATE

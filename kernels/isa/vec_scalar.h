@@ -60,6 +60,18 @@ static inline vec vec_pick(vec_four four, size_t i) {
     return four[i];
 }
 
+/* Two neighbouring floats. */
+typedef const float *vec_two;
+static inline vec_two vec_load_two(const float *p) {
+    return p;
+}
+static inline vec vec_first(vec_two two) {
+    return two[0];
+}
+static inline vec vec_second(vec_two two) {
+    return two[1];
+}
+
 static inline void vec_keep(vec *v) {
     (void)v;
 }

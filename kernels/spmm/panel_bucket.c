@@ -1,13 +1,13 @@
-/* SpMM, panels of MR rows whose columns are bucketed by the rows that use them: straight loops over
- * one or two row patterns, so a row of X is loaded once for all rows of the panel that need it.
- * W: formats/panel.c, X: packed strip of NR columns, Y: MR x NR tile in registers.
- * Limit: FMA ports while a bucket holds two rows or more, load ports below that; loads per FMA are
- * 1/p + 1/v for p rows in the bucket and v vectors in the strip. A loop over one pattern has p * v
- * chains of FMAs, of which two pipes of latency 4 need eight; hence two patterns by turns.
- * Idea: sparse register tiling (Wilkinson, Cheshmi, Dehnavi, PLDI 2023). */
+/* SpMM, panels of one or two rows. With two, columns are bucketed by the rows that use them, so
+ * that a row of X which both use is loaded once. W: formats/panel.c, X: packed strip of NR columns,
+ * Y: MR x NR tile in registers. Limit: load ports: 1/p + 1/v loads per FMA for p rows that use a
+ * column and v vectors in the strip. Its place are rows of a few nonzeros: it keeps the order of
+ * the rows and pads nothing. A loop over columns of one row has v chains of FMAs, of which two
+ * pipes of latency 4 need eight; hence columns of row 0 and of row 1 by turns. Idea: sparse
+ * register tiling (Wilkinson, Cheshmi, Dehnavi, PLDI 2023). */
 #include "isa/body.h"
 
-_Static_assert(MR >= 1 && MR <= 4, "one bucket a row pattern: 2^MR - 1 loops");
+_Static_assert(MR == 1 || MR == 2, "one bucket a row pattern: 2^MR - 1 loops");
 _Static_assert(MR *NV + (MR < NV ? MR : NV) + 1 <= VEC_REGS,
                "the tile and the shorter of weights and X row must fit the registers");
 
@@ -28,17 +28,13 @@ SM_INLINE void bucket(vec acc[MR][NV], const unsigned rows, size_t count, const 
     s->value = value;
 }
 
-/* Columns of two patterns by turns, as many as both have. */
-SM_INLINE void pair(vec acc[MR][NV], const unsigned a, const unsigned b, size_t left[],
-                    const char *x, stream *s, const size_t nv) {
-    const size_t count = left[a] < left[b] ? left[a] : left[b];
-    left[a] -= count;
-    left[b] -= count;
+/* Columns of row 0 alone and of row 1 alone by turns, as many as both have. */
+SM_INLINE void turns(vec acc[MR][NV], size_t count, const char *x, stream *s, const size_t nv) {
     const uint16_t *index = s->index, *end = index + 2 * count;
     const float *value = s->value;
     for (; index < end; index += 2) {
-        value = tile_column(acc, a, value, (const float *)(x + (size_t)index[0] * UNIT), nv);
-        value = tile_column(acc, b, value, (const float *)(x + (size_t)index[1] * UNIT), nv);
+        value = tile_column(acc, 1, value, (const float *)(x + (size_t)index[0] * UNIT), nv);
+        value = tile_column(acc, 2, value, (const float *)(x + (size_t)index[1] * UNIT), nv);
     }
     s->index = index;
     s->value = value;
@@ -53,32 +49,17 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
     const char *x = (const char *)t->x;
     for (size_t r0 = 0; r0 < rows; r0 += MR, count += PATTERNS) {
         const size_t valid = panel_rows(rows, r0);
-        size_t left[16];
-        SM_FOR (p, PATTERNS) left[p + 1] = count[p];
         vec acc[MR][NV];
         tile_begin(acc, t, r0, valid, nv);
-#define PAIR(a, b)                                                                                 \
-    if (((a) | (b)) <= PATTERNS) pair(acc, a, b, left, x, &s, nv);
-        SM_PANEL_PAIRS(PAIR)
-#undef PAIR
-#define BUCKET(p)                                                                                  \
-    if ((p) <= PATTERNS) bucket(acc, p, left[p], x, &s, nv)
-        BUCKET(1);
-        BUCKET(2);
-        BUCKET(3);
-        BUCKET(4);
-        BUCKET(5);
-        BUCKET(6);
-        BUCKET(7);
-        BUCKET(8);
-        BUCKET(9);
-        BUCKET(10);
-        BUCKET(11);
-        BUCKET(12);
-        BUCKET(13);
-        BUCKET(14);
-        BUCKET(15);
-#undef BUCKET
+        if (MR == 1) {
+            bucket(acc, 1, count[0], x, &s, nv);
+        } else {
+            const size_t both = count[0] < count[1] ? count[0] : count[1];
+            turns(acc, both, x, &s, nv);
+            bucket(acc, 1, count[0] - both, x, &s, nv);
+            bucket(acc, 2, count[1] - both, x, &s, nv);
+            bucket(acc, 3, count[2], x, &s, nv);
+        }
         tile_end(acc, t, r0, valid, nv);
     }
 }

@@ -1,16 +1,63 @@
-/* SpMM, four rows in step: rows of about equal length, each with its own columns, take one nonzero
- * each in turn, so that one load fetches four weights and one loop exit is paid for four rows.
+/* SpMM, four rows in step: rows of about equal length take one nonzero each in turn, so that one
+ * load fetches four weights and one loop exit is paid for four rows. Rows are paired to share
+ * columns: a turn is a step with a column for two rows each, which loads two rows of X for four
+ * rows of FMAs, and a step with four columns, which loads four.
  * W: formats/sell.c, X: packed strip of NR columns, Y: 4 x NR tile in registers.
- * Limit: load ports, 1 + 1/(4v) loads per FMA for v vectors in the strip; 4v independent chains, of
- * which a core with two FMA pipes of latency 4 needs eight.
- * Idea: SELL-C-sigma (Kreutzer, Hager, Wellein, Fehske, Bishop, 2014), for many columns of X. */
+ * Limit: FMA ports in the turns, 3/4 + 1/(4v) loads per FMA for v vectors in the strip; load ports
+ * in the single steps behind them, 1 + 1/(4v). 4v independent chains, of which a core with two FMA
+ * pipes of latency 4 needs eight.
+ * Idea: SELL-C-sigma (Kreutzer, Hager, Wellein, Fehske, Bishop, 2014), for many columns of X; the
+ * sharing of X between rows is ours. */
 #include "isa/body.h"
 
-_Static_assert(MR == 4, "four weights a load");
-_Static_assert(MR *NV + 2 <= VEC_REGS, "the tile, the weights and one of them must fit");
+_Static_assert(MR % 4 == 0, "four weights a load");
+_Static_assert(MR *NV + 3 <= VEC_REGS, "the tile, two weights and a vector of X must fit");
+
+enum {
+    UNIT = 8, /* sm_index_unit(NR) */
+    /* Whether four weights can stay in a register beside two of them, one row of X and the tile. */
+    ROOM = MR * NV + 4 < VEC_REGS
+};
+
+/* A column for each pair of rows. */
+SM_INLINE void shared_step(vec acc[MR][NV], const uint16_t *index, const float *value,
+                           const char *x, const size_t nv) {
+    SM_FOR (q, MR / 4) {
+        const vec_four four = vec_load_four(value + 4 * q);
+        SM_FOR (p, 2) {
+            const size_t r = 4 * q + 2 * p;
+            const vec_two two = vec_load_two(value + r);
+            const vec a = ROOM ? vec_pick(four, 2 * p) : vec_first(two);
+            const vec b = ROOM ? vec_pick(four, 2 * p + 1) : vec_second(two);
+            const float *xr = (const float *)(x + (size_t)index[r / 2] * UNIT);
+            SM_FOR (j, nv) {
+                vec xj = vec_load(xr + j * VL);
+                vec_keep(&xj);
+                acc[r][j] = vec_fma(a, xj, acc[r][j]);
+                acc[r + 1][j] = vec_fma(b, xj, acc[r + 1][j]);
+            }
+        }
+    }
+}
+
+/* A column for each row. */
+SM_INLINE void single_step(vec acc[MR][NV], const uint16_t *index, const float *value,
+                           const char *x, const size_t nv) {
+    SM_FOR (q, MR / 4) {
+        const vec_four four = vec_load_four(value + 4 * q);
+        uint64_t offsets;
+        __builtin_memcpy(&offsets, index + 4 * q, sizeof offsets);
+        SM_FOR (i, 4) {
+            const float *xr = (const float *)(x + (size_t)(offsets >> 16 * i & 0xffff) * UNIT);
+            const vec weight = vec_pick(four, i);
+            SM_FOR (j, nv)
+                acc[4 * q + i][j] = vec_fma(weight, vec_load(xr + j * VL), acc[4 * q + i][j]);
+        }
+    }
+}
 
 SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
-    enum { UNIT = 8 }; /* sm_index_unit(NR) */
+    enum { COUNTS = 2, SHARED = MR / 2 };
     const size_t segment = t->block * w->tiles + t->tile;
     const size_t rows = sm_block_rows(w, t->block);
     const uint16_t *head = w->head16 + w->head_at[segment];
@@ -18,21 +65,24 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
     const uint16_t *index = w->index16 + w->index_at[segment];
     const float *value = w->value + w->value_at[segment];
     const char *x = (const char *)t->x;
-    for (; head < head_end; head += 1 + MR) {
-        const size_t row[MR] = {head[1], head[2], head[3], head[4]};
+    for (; head < head_end; head += COUNTS + MR) {
+        size_t row[MR];
+        SM_FOR (r, MR) row[r] = head[COUNTS + r];
         vec acc[MR][NV];
         rows_begin(acc, t, row, rows, nv);
-        for (const uint16_t *end = index + (size_t)head[0] * MR; index < end;
-             index += MR, value += MR) {
-            const vec_four four = vec_load_four(value);
-            uint64_t offsets;
-            __builtin_memcpy(&offsets, index, sizeof offsets);
-            SM_FOR (r, MR) {
-                const float *xr = (const float *)(x + (size_t)(offsets >> 16 * r & 0xffff) * UNIT);
-                const vec weight = vec_pick(four, r);
-                SM_FOR (j, nv) acc[r][j] = vec_fma(weight, vec_load(xr + j * VL), acc[r][j]);
-            }
+        if (t->last && head + COUNTS + MR < head_end) {
+            size_t next[MR];
+            SM_FOR (r, MR) next[r] = head[2 * COUNTS + MR + r];
+            prefetch_y(t, next, nv);
         }
+        for (const uint16_t *end = index + (size_t)head[0] * (SHARED + MR); index < end;
+             index += SHARED + MR, value += 2 * MR) {
+            shared_step(acc, index, value, x, nv);
+            single_step(acc, index + SHARED, value + MR, x, nv);
+        }
+        for (const uint16_t *end = index + (size_t)head[1] * MR; index < end;
+             index += MR, value += MR)
+            single_step(acc, index, value, x, nv);
         rows_end(acc, t, row, rows, nv);
     }
 }
