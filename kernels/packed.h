@@ -11,10 +11,10 @@
 
 /* Weights packed for one kernel. W is cut into parts of rows of about equal cost, for threads,
  * these into row blocks of at most mc rows, and columns into K tiles of kt; every cut of rows is a
- * multiple of mr, so that panels, and with them sums, do not depend on the cuts. A segment is one
- * (row block, K tile), and segments follow each other in the order in which the driver visits them:
- * block 0 tile 0, block 0 tile 1, ... What the three streams hold is the format's business
- * (formats/<format>.c). */
+ * multiple of mr, so that panels, and with them sums, do not depend on the cuts; but for sell,
+ * which pairs any rows of a block. A segment is one (row block, K tile), and segments follow each
+ * other in the order in which the driver visits them: block 0 tile 0, block 0 tile 1, ... What the
+ * three streams hold is the format's business (formats/<format>.c). */
 typedef struct sm_packed {
     const sm_kernel *kernel;
     size_t rows, cols, nnz;

@@ -1,9 +1,10 @@
-/* Threads: the same bits for every number of them, own or the caller's, and plans that are shared.
- */
+/* Threads: the same bits for every number of them but where rows are paired, own threads or the
+ * caller's, and plans that are shared. */
 #include "packed.h"
 #include "plan_problem.h"
 #include <pthread.h>
 #include <sched.h>
+#include <string.h>
 
 enum { M = 70, K = 90, N = 150 };
 
@@ -32,10 +33,16 @@ static sm_plan *make_plan(const problem *p, const char *kernel, size_t threads,
     return plan;
 }
 
+/* Which rows of W share columns of X, and with it the order of their sums, depends on where it is
+ * cut for threads. */
+static int pairs_rows(const sm_kernel *k) {
+    return strcmp(k->format, "sell") == 0;
+}
+
 static void test_the_same_bits_for_every_number_of_threads(void **state) {
     (void)state;
     static const size_t counts[] = {2, 3, 5, 40};
-    float *one = sm_alloc(M * N, sizeof *one);
+    float *one = sm_alloc(M * N, sizeof *one), *again = sm_alloc(M * N, sizeof *again);
     for (size_t i = 0; i < sm_kernel_count() * 2; i++) {
         const sm_kernel *k = sm_kernel_at(i / 2);
         if (!(sm_isa_mask() >> k->level & 1)) continue;
@@ -51,12 +58,19 @@ static void test_the_same_bits_for_every_number_of_threads(void **state) {
             plan = c < 4 ? make_plan(&p, k->name, counts[c], NULL, NULL)
                          : make_plan(&p, k->name, 4, backwards, &calls);
             run_plan(plan, &p);
+            if (pairs_rows(k)) { /* a plan's own bits are always the same */
+                memcpy(again, p.y, M * N * sizeof *again);
+                run_plan(plan, &p);
+                assert_memory_equal(p.y, again, M * N * sizeof *again);
+            }
             sm_plan_free(plan);
-            assert_int_equal(calls, c == 4);
-            assert_memory_equal(p.y, one, M * N * sizeof *one);
+            assert_int_equal(calls, c == 4 ? 1 + pairs_rows(k) : 0);
+            assert_true(error_of(&p) <= 1.0);
+            if (!pairs_rows(k)) assert_memory_equal(p.y, one, M * N * sizeof *one);
         }
         free_problem(&p);
     }
+    sm_free(again);
     sm_free(one);
 }
 

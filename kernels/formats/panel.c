@@ -37,7 +37,7 @@ static void pack_panel(sm_packed *p, const sm_columns *c, size_t cols, size_t *h
     const size_t mr = p->kernel->mr, patterns = ((size_t)1 << mr) - 1;
     uint16_t *count = p->head16 + *head;
     memset(count, 0, patterns * sizeof *count);
-    uint32_t first[MOST_PATTERNS]; /* c->next leads to the pattern's other columns */
+    uint32_t first[MOST_PATTERNS] = {0}; /* c->next leads to the pattern's other columns */
     for (size_t k = cols; k-- > 0;) {
         const uint32_t pattern = c->rows[k];
         if (!pattern) continue;

@@ -19,17 +19,28 @@ enum {
     ROOM = MR * NV + 4 < VEC_REGS
 };
 
+/* The weights of two rows, each in all lanes. */
+SM_INLINE void two_weights(const float *four, const size_t first, vec *a, vec *b) {
+    if (ROOM) {
+        const vec_four weights = vec_load_four(four);
+        *a = vec_pick(weights, first);
+        *b = vec_pick(weights, first + 1);
+    } else {
+        const vec_two weights = vec_load_two(four + first);
+        *a = vec_first(weights);
+        *b = vec_second(weights);
+    }
+}
+
 /* A column for each pair of rows. */
 SM_INLINE void shared_step(vec acc[MR][NV], const uint16_t *index, const float *value,
                            const char *x, const size_t nv) {
     SM_FOR (q, MR / 4) {
-        const vec_four four = vec_load_four(value + 4 * q);
         SM_FOR (p, 2) {
             const size_t r = 4 * q + 2 * p;
-            const vec_two two = vec_load_two(value + r);
-            const vec a = ROOM ? vec_pick(four, 2 * p) : vec_first(two);
-            const vec b = ROOM ? vec_pick(four, 2 * p + 1) : vec_second(two);
             const float *xr = (const float *)(x + (size_t)index[r / 2] * UNIT);
+            vec a, b;
+            two_weights(value + 4 * q, 2 * p, &a, &b);
             SM_FOR (j, nv) {
                 vec xj = vec_load(xr + j * VL);
                 vec_keep(&xj);
