@@ -15,7 +15,7 @@ endforeach()
 
 file(GLOB library_sources CONFIGURE_DEPENDS ${kernels_dir}/*.c ${kernels_dir}/formats/*.c
      ${kernels_dir}/prune/*.c ${kernels_dir}/reference/*.c)
-list(REMOVE_ITEM library_sources ${kernels_dir}/transpose_avx2.c)
+list(REMOVE_ITEM library_sources ${kernels_dir}/strip_avx2.c)
 add_library(sparsemark STATIC ${library_sources})
 find_package(Threads REQUIRED)
 target_link_libraries(sparsemark PUBLIC Threads::Threads m)
@@ -78,13 +78,13 @@ foreach(line IN LISTS kernel_lines)
 endforeach()
 
 # What strips of X need of AVX2 is an object of its own as well.
-add_library(transpose_avx2 OBJECT ${kernels_dir}/transpose_avx2.c)
-target_include_directories(transpose_avx2 PRIVATE ${kernels_dir} ${kernels_dir}/include)
-target_compile_options(transpose_avx2 PRIVATE ${isa_avx2_flags})
-set_target_properties(transpose_avx2 PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF
+add_library(strip_avx2 OBJECT ${kernels_dir}/strip_avx2.c)
+target_include_directories(strip_avx2 PRIVATE ${kernels_dir} ${kernels_dir}/include)
+target_compile_options(strip_avx2 PRIVATE ${isa_avx2_flags})
+set_target_properties(strip_avx2 PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF
                       C_VISIBILITY_PRESET hidden)
-sparsemark_warnings(transpose_avx2)
-list(APPEND kernel_objects $<TARGET_OBJECTS:transpose_avx2>)
+sparsemark_warnings(strip_avx2)
+list(APPEND kernel_objects $<TARGET_OBJECTS:strip_avx2>)
 target_sources(sparsemark PRIVATE ${kernel_objects})
 
 # The same objects as a shared library that exports the public headers' functions and nothing else.

@@ -30,6 +30,8 @@ static const char usage[] =
     "With what:\n"
     "  --format auto|all|NAME,...    best sparse format, or the best kernel of each\n"
     "  --isa auto|all|NAME,...       best level, or the best kernel of each\n"
+    "  --ceiling avx2                nothing above this level, dense control and other libraries\n"
+    "                                included: as on a CPU that has no more\n"
     "  --kernels best|WORD,...       what is timed beside the dense control: all, names, plan "
     "(what\n"
     "                       a plan chooses for itself), sweep (the fastest few of every kernel at\n"
@@ -56,6 +58,7 @@ enum {
     OPT_FORMAT,
     OPT_SPARSITY,
     OPT_ISA,
+    OPT_CEILING,
     OPT_N,
     OPT_LAYOUT,
     OPT_KERNELS,
@@ -83,6 +86,7 @@ static const struct option long_options[] = {
     {"format", required_argument, NULL, OPT_FORMAT},
     {"sparsity", required_argument, NULL, OPT_SPARSITY},
     {"isa", required_argument, NULL, OPT_ISA},
+    {"ceiling", required_argument, NULL, OPT_CEILING},
     {"n", required_argument, NULL, OPT_N},
     {"layout", required_argument, NULL, OPT_LAYOUT},
     {"kernels", required_argument, NULL, OPT_KERNELS},
@@ -111,6 +115,7 @@ typedef struct arguments {
     sm_run_options run;
     named_source *named;
     size_t count;
+    const char *ceiling, *peers; /* looked up last: a ceiling steers the libraries */
 } arguments;
 
 static sm_status set_option(void *arg, int option, char *value) {
@@ -136,6 +141,9 @@ static sm_status set_option(void *arg, int option, char *value) {
         return sm_axis_sparsity(o, value);
     case OPT_ISA:
         return sm_axis_isa(o, value);
+    case OPT_CEILING:
+        a->ceiling = value;
+        break;
     case OPT_N:
         return sm_axis_n(o, value);
     case OPT_LAYOUT:
@@ -147,7 +155,8 @@ static sm_status set_option(void *arg, int option, char *value) {
     case OPT_CACHE:
         return sm_axis_cache(o, value);
     case OPT_PEERS:
-        return sm_axis_peers(o, value);
+        a->peers = value;
+        break;
     case OPT_PRECISION:
         return sm_axis_precision(o, value);
     case OPT_BUDGET:
@@ -209,10 +218,13 @@ static sm_status check_combination(const sm_run_options *o, size_t named) {
     return SM_OK;
 }
 
-static sm_status complete(sm_run_options *o, const named_source *named, size_t count) {
-    SM_TRY(check_combination(o, count));
+static sm_status complete(arguments *a) {
+    sm_run_options *o = &a->run;
+    SM_TRY(check_combination(o, a->count));
+    if (a->ceiling) SM_TRY(sm_axis_ceiling(o, a->ceiling));
+    if (a->peers) SM_TRY(sm_axis_peers(o, a->peers));
     if (o->quick) SM_TRY(sm_source_add_layers(&o->sources, "all"));
-    SM_TRY(add_sources(o, named, count));
+    SM_TRY(add_sources(o, a->named, a->count));
     return sm_axes_complete(o);
 }
 
@@ -225,7 +237,7 @@ int cmd_run(int argc, char **argv) {
     if (!a.named) return complain(EXIT_CODE_USAGE, "run: no memory for its arguments");
     int code = read_options(argc, argv, long_options, usage, set_option, &a);
     if (code < 0) {
-        const sm_status status = complete(&a.run, a.named, a.count);
+        const sm_status status = complete(&a);
         code = status == SM_OK ? sm_session_run(&a.run) : complain_status(status);
     }
     sm_source_list_free(&a.run.sources);

@@ -31,7 +31,8 @@ typedef struct candidate {
     size_t work;   /* padded columns times tenths of fill: what is computed per weight */
     int dense, hopeless;
     sm_packed packed;
-    double best_s; /* shortest run, for all columns of a full call; 0 before the first */
+    double pack_s; /* shortest packing of the sample's columns of X; 0 before the first */
+    double best_s; /* shortest run, scaled to a full call; 0 before the first */
     int out;       /* fell behind */
 } candidate;
 
@@ -287,8 +288,9 @@ static double computed(const sm_kernel *k, size_t n) {
     return (double)columns;
 }
 
-/* Seconds of one run on the sample, for all columns of a full call. */
+/* Seconds of one run on the sample, scaled to a full call: X is packed once for all rows of W. */
 static double run_once(search *s, candidate *c) {
+    const double rows = (double)s->csr->rows / (double)s->slice.rows;
     sm_args a = {.x = s->x, .y = s->y, .lo = -INFINITY, .hi = INFINITY};
     a.n = sample_cols(s, c->kernel);
     const int token = s->opt->layout == SM_TOKEN_MAJOR;
@@ -296,9 +298,14 @@ static double run_once(search *s, candidate *c) {
     a.x_cs = token ? (ptrdiff_t)s->csr->cols : 1;
     a.y_rs = token ? 1 : (ptrdiff_t)s->x_cols;
     a.y_cs = token ? (ptrdiff_t)s->slice.rows : 1;
+    const double columns = computed(c->kernel, s->opt->n) / computed(c->kernel, a.n);
     const double start = sm_seconds();
     sm_driver_run(&c->packed, &a, 1, NULL, NULL, s->workspace);
-    return (sm_seconds() - start) * computed(c->kernel, s->opt->n) / computed(c->kernel, a.n);
+    const double run_s = sm_seconds() - start;
+    sm_driver_pack_x(&c->packed, &a, s->workspace);
+    const double pack_s = sm_seconds() - start - run_s;
+    c->pack_s = fmin(c->pack_s > 0 ? fmin(c->pack_s, pack_s) : pack_s, run_s);
+    return (c->pack_s + (run_s - c->pack_s) * rows) * columns;
 }
 
 /* One turn of every candidate still in; the first turn packs, and warms up. */
@@ -361,9 +368,8 @@ static const candidate *guess(const search *s) {
 /* Sparse must win by 5 %: a plan that is a coin toss should not cost the packing. */
 static const candidate *decide(search *s, sm_choice *out) {
     const candidate *dense = best_of(s, 1), *sparse = best_of(s, 0);
-    const double scale = s->slice.rows ? (double)s->csr->rows / (double)s->slice.rows : 0;
-    out->dense_s = dense ? dense->best_s * scale : 0;
-    out->sparse_s = sparse ? sparse->best_s * scale : 0;
+    out->dense_s = dense ? dense->best_s : 0;
+    out->sparse_s = sparse ? sparse->best_s : 0;
     if (!dense && !sparse) return guess(s);
     if (!dense || (sparse && sparse->best_s < 0.95 * dense->best_s)) return sparse;
     return dense;

@@ -1,10 +1,10 @@
 /* Strips of X and tiles of Y between the caller's layout and the kernels'. Baseline x86-64 code:
- * the transposes work on 4 x 4 blocks in SSE registers, or are left to transpose_avx2.c. Strips of
+ * the transposes work on 4 x 4 blocks in SSE registers, or are left to strip_avx2.c. Strips of
  * images (im2col) are copies of runs of pixels; with many images a run is as long as a strip is
  * wide, and costs what a row of a matrix does. */
 #include "isa/intrin.h"
 #include "packed.h"
-#include "transpose.h"
+#include "strip_avx2.h"
 #include <string.h>
 
 /* dst[i * dst_rs + j] = src[j * src_rs + i] for i < rows, j < cols. */

@@ -97,6 +97,17 @@ class Usage(ProgramTest):
         for command in ["run", "--layers", "layers.txt"], ["check"]:
             self.refused(*command, env={"SPARSEMARK_ISA": "x"}, parts=["'x'", "scalar", "avx512"])
 
+    def test_a_ceiling(self):
+        usable = {row["isa"] for row in kernels().values() if row["usable"]}
+        self.run_refused("--ceiling", "x", parts=["level", "scalar", "avx512"])
+        self.run_refused("--ceiling", "scalar", parts=["--ceiling scalar", "avx2"])
+        if "avx512" not in usable:
+            self.skipTest("this machine has nothing above AVX2: nothing can be named there")
+        self.run_refused("--ceiling", "avx512", parts=["--ceiling avx512", "avx2"])
+        self.run_refused("--ceiling", "avx2", "--isa", "avx512", parts=["--isa avx512", "avx2"])
+        name = next(n for n, row in kernels().items() if row["isa"] == "avx512")
+        self.run_refused("--kernels", name, "--ceiling", "avx2", parts=[name, "--ceiling avx2"])
+
     def test_levels_that_this_machine_lacks(self):
         lacking = [row for row in kernels().values() if not row["usable"]]
         if not lacking:

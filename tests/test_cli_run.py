@@ -196,6 +196,18 @@ class Axes(ProgramTest):
                 self.assertEqual({c["isa"] for c in cells if c["format"] != "dense"}, {level})
                 self.assertTrue(any(c["format"] == "dense" for c in cells))
 
+    def test_nothing_above_the_ceiling(self):
+        if not any(row["usable"] for row in kernels().values() if row["isa"] == "avx2"):
+            self.skipTest("this machine has no AVX2: nothing can be held to it")
+        out = self.path("r.jsonl")
+        self.finish(self.small_run("--n", "8", "--sparsity", "0.5", "--peers", "auto", "--ceiling",
+                                   "avx2", "--kernels", "all", "--out", out))
+        run_object, cells = read_records(out)[0], cells_of(out)
+        self.assertEqual(run_object["options"]["ceiling"], "avx2")
+        self.assertIn("ONEDNN_MAX_CPU_ISA=AVX2", run_object["environment"])
+        self.assertEqual({c["isa"] for c in cells if not c["peer"]},
+                         {"scalar", "autovec256", "avx2"})
+
     def test_dense_alone(self):
         cells = self.cells("--format", "dense", "--n", "8", "--sparsity", "0")
         self.assertEqual([(c["layer"], c["format"]) for c in cells],

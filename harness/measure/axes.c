@@ -102,14 +102,19 @@ sm_status sm_axis_threads(sm_run_options *o, const char *text) {
     return SM_OK;
 }
 
-static sm_status add_level(sm_run_options *o, size_t level) {
+static sm_status usable_level(const char *option, const char *name, size_t *level) {
     char reason[128];
-    if (!(sm_isa_mask() >> level & 1)) {
-        sm_cpuid cpuid;
-        sm_cpuid_read(&cpuid);
-        return sm_fail(SM_E_ISA, "--isa %s: not usable on this machine: %s", sm_isa_name(level),
-                       sm_isa_reason(&cpuid, level, reason, sizeof reason));
-    }
+    SM_TRY(sm_isa_find(name, level));
+    if (sm_isa_mask() >> *level & 1) return SM_OK;
+    sm_cpuid cpuid;
+    sm_cpuid_read(&cpuid);
+    return sm_fail(SM_E_ISA, "%s %s: not usable on this machine: %s", option, name,
+                   sm_isa_reason(&cpuid, *level, reason, sizeof reason));
+}
+
+static sm_status add_level(sm_run_options *o, const char *name) {
+    size_t level;
+    SM_TRY(usable_level("--isa", name, &level));
     if (o->isa_count == MAX_SETS)
         return sm_fail(SM_E_ARG, "--isa: expected at most %d names", MAX_SETS);
     sm_choice_set *set = &o->isa[o->isa_count++];
@@ -127,15 +132,42 @@ sm_status sm_axis_isa(sm_run_options *o, const char *text) {
     }
     if (strcmp(text, "all") == 0) {
         for (size_t i = 0; i < sm_isa_count(); i++)
-            if (sm_isa_mask() >> i & 1) SM_TRY(add_level(o, i));
+            if (sm_isa_mask() >> i & 1) SM_TRY(add_level(o, sm_isa_name(i)));
         return SM_OK;
     }
     while (text) {
-        size_t level;
         text = next_word(text, word);
-        SM_TRY(sm_isa_find(word, &level));
-        SM_TRY(add_level(o, level));
+        SM_TRY(add_level(o, word));
     }
+    return SM_OK;
+}
+
+sm_status sm_axis_ceiling(sm_run_options *o, const char *text) {
+    size_t level;
+    SM_TRY(usable_level("--ceiling", text, &level));
+    o->ceiling = sm_isa_name(level);
+    return sm_peer_hold(o->ceiling);
+}
+
+uint32_t sm_axes_levels(const sm_run_options *o) {
+    size_t level;
+    if (!o->ceiling || sm_isa_find(o->ceiling, &level) != SM_OK) return sm_isa_mask();
+    return sm_isa_mask() & ((2u << level) - 1); /* the list is in ascending order */
+}
+
+/* Leaves no level above the ceiling, and refuses what was named there. */
+static sm_status keep_below_ceiling(sm_run_options *o) {
+    const uint32_t levels = sm_axes_levels(o);
+    for (size_t i = 0; i < o->isa_count; i++) {
+        o->isa[i].mask &= levels;
+        if (!o->isa[i].mask)
+            return sm_fail(SM_E_ARG, "--isa %s: expected no level above --ceiling %s",
+                           o->isa[i].name, o->ceiling);
+    }
+    for (size_t i = 0; i < o->kernels_count; i++)
+        if (!(levels >> sm_kernel_find(o->kernels[i])->level & 1))
+            return sm_fail(SM_E_ARG, "--kernels %s: expected no level above --ceiling %s",
+                           o->kernels[i], o->ceiling);
     return SM_OK;
 }
 
@@ -303,6 +335,7 @@ sm_status sm_axes_complete(sm_run_options *o) {
     if (o->threads_count == 0) SM_TRY(sm_axis_threads(o, "1"));
     if (o->cold_count == 0) SM_TRY(sm_axis_cache(o, "warm"));
     SM_TRY(sm_axes_isa_default(o));
+    SM_TRY(keep_below_ceiling(o));
     if (!o->format_given) SM_TRY(sm_axis_format(o, "auto"));
     const uint32_t isa = sm_axes_masks(o->isa, o->isa_count);
     const uint32_t format = sm_axes_masks(o->format, o->format_count);

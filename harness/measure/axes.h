@@ -11,6 +11,7 @@ sm_status sm_axis_n(sm_run_options *o, const char *text);        /* 1,32 or nati
 sm_status sm_axis_layout(sm_run_options *o, const char *text);   /* feature,token */
 sm_status sm_axis_threads(sm_run_options *o, const char *text);  /* 1,2 or all */
 sm_status sm_axis_isa(sm_run_options *o, const char *text);      /* auto, all, or names */
+sm_status sm_axis_ceiling(sm_run_options *o, const char *text);  /* before peers are named */
 sm_status sm_axis_format(sm_run_options *o, const char *text);   /* auto, all, or names */
 sm_status sm_axis_kernels(sm_run_options *o, char *text); /* best; all, sweep, plan, names; kept */
 sm_status sm_axis_peers(sm_run_options *o, const char *text);     /* auto, none, or names */
@@ -33,6 +34,9 @@ sm_status sm_axis_number(const char *option, const char *text, double low, doubl
 
 /* As sm_axis_sparsity(), but nobody asked for it: sources that are sparse already keep theirs. */
 sm_status sm_axis_sparsity_default(sm_run_options *o, const char *text);
+
+/* Levels that may run: all usable ones up to the ceiling. */
+uint32_t sm_axes_levels(const sm_run_options *o);
 
 /* Without --isa: what SPARSEMARK_ISA says, else all usable levels. */
 sm_status sm_axes_isa_default(sm_run_options *o);

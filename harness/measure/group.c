@@ -103,11 +103,11 @@ static sm_status add_own(group *g) {
     options.isa_mask = sm_axes_masks(o->isa, o->isa_count);
     options.format_mask = sm_axes_masks(o->format, o->format_count) | dense;
     if (!sm_axes_any_kernel(options.isa_mask, options.format_mask))
-        options.isa_mask = sm_isa_mask();
+        options.isa_mask = sm_axes_levels(o);
     SM_TRY(o->plan ? add_choice(g, &options) : ask_plan(g, &options));
-    /* The control is the best dense of the machine, whatever level the sparse kernels are held to:
-     * the peers do not hold back either. */
-    options.isa_mask = sm_isa_mask();
+    /* The control is the best dense of the machine, whatever levels --isa names: the peers do not
+     * hold back either, but for --ceiling. */
+    options.isa_mask = sm_axes_levels(o);
     options.format_mask = dense;
     return sm_group_add_plan(g, &options);
 }

@@ -19,10 +19,11 @@ static double work(const sm_candidate *c, const sm_cell *cell) {
 /* min(peak, intensity x bandwidth) in GFLOP/s, and which of the two it is. */
 static double roof_of(const group *g, const sm_cell *cell, double intensity, const char **limit) {
     const sm_roof *roof = g->session->roof;
+    const char *ceiling = g->session->options->ceiling;
     const size_t threads = g->point->threads;
     const size_t memory =
         g->point->cold ? (size_t)SM_ROOF_DRAM : sm_roof_memory((size_t)cell->bytes_moved, threads);
-    const double peak = sm_roof_fma(roof, "", threads);
+    const double peak = sm_roof_fma(roof, ceiling ? ceiling : "", threads);
     const double stream = intensity * sm_roof_read(roof, memory, threads);
     *limit = isnan(stream + peak) ? "" : stream < peak ? sm_roof_memory_name(memory) : "fma";
     return stream < peak ? stream : peak;

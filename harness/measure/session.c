@@ -39,10 +39,12 @@ static json_t *options_json(const sm_run_options *o, const sm_points *points) {
     if (o->plan) json_array_append_new(kernels, json_string("plan"));
     for (size_t i = 0; i < sm_peer_count(); i++)
         if (o->peers >> i & 1) json_array_append_new(peers, json_string(sm_peer_probe(i)->name));
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:f, s:I}", "points", keys, "isa",
-                     names_of(o->isa, o->isa_count), "format", names_of(o->format, o->format_count),
-                     "kernels", kernels, "peers", peers, "precision", o->precision, "seed",
-                     (json_int_t)o->seed);
+    json_t *options = json_pack("{s:o, s:o, s:o, s:o, s:o, s:f, s:I}", "points", keys, "isa",
+                                names_of(o->isa, o->isa_count), "format",
+                                names_of(o->format, o->format_count), "kernels", kernels, "peers",
+                                peers, "precision", o->precision, "seed", (json_int_t)o->seed);
+    if (o->ceiling) (void)json_object_set_new(options, "ceiling", json_string(o->ceiling));
+    return options;
 }
 
 static int known_group(const sm_record_set *set, const char *key) {

@@ -37,6 +37,8 @@ typedef struct sm_run_options {
     size_t cold_count;
     sm_choice_set isa[MAX_SETS];
     size_t isa_count;
+    const char *ceiling; /* the level beyond which nothing here goes, dense control and other
+                            libraries included; NULL: none */
     sm_choice_set format[MAX_SETS]; /* empty: dense only */
     size_t format_count;
     int kernels_all;

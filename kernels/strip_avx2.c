@@ -1,8 +1,8 @@
-/* Transposes of 8 x 8 blocks in 256-bit registers.
- * Limit: shuffle ports, 16 shuffles and 8 inserting loads a block; then cache lines, see
- * transpose.h. */
+/* Transposes of 8 x 8 blocks, and copies, in 256-bit registers.
+ * Limit of the transposes: shuffle ports, 16 shuffles and 8 inserting loads a block; then cache
+ * lines, see strip_avx2.h. Of the copies: the bandwidth of the cache that holds X. */
+#include "strip_avx2.h"
 #include "isa/intrin.h"
-#include "transpose.h"
 
 enum { EDGE = 8, CHUNK = 64 }; /* floats: of a block, of a turn */
 
