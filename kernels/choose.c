@@ -59,6 +59,10 @@ static size_t cache_bytes(int name, size_t fallback) {
     return bytes > 0 ? (size_t)bytes : fallback;
 }
 
+static double dense_bytes(const sm_csr *csr) {
+    return (double)csr->rows * (double)csr->cols * sizeof(float);
+}
+
 static double density(const sm_csr *csr) {
     return (double)csr->nnz / ((double)csr->rows * (double)csr->cols);
 }
@@ -196,7 +200,7 @@ static int by_promise(const void *a, const void *b) {
     return p->kt < q->kt ? -1 : p->kt > q->kt;
 }
 
-/* Bytes of W from which on it is read from memory. What is reported as L3 may be that of a socket,
+/* Bytes of a dense W from which on it is read from memory. What is reported as L3 may be that of a socket,
  * or of nothing at all in a virtual machine; a core's share of it is 8 to 32 times its L2. */
 static double far_bytes(void) {
     const size_t share = 32 * cache_bytes(_SC_LEVEL2_CACHE_SIZE, 524288);
@@ -207,9 +211,8 @@ static double far_bytes(void) {
  * call is so short that it matters which cache holds W. */
 static sm_status take_slice(search *s) {
     const sm_csr *w = s->csr;
-    const double dense_bytes = (double)w->rows * (double)w->cols * sizeof(float);
     size_t rows = SAMPLE_WEIGHTS / w->cols;
-    if (s->opt->n <= FEW_COLUMNS && dense_bytes < far_bytes()) rows *= 2;
+    if (s->opt->n <= FEW_COLUMNS && dense_bytes(w) < far_bytes()) rows *= 2;
     rows = sm_min_size(rows < SAMPLE_ROWS ? SAMPLE_ROWS : rows, w->rows);
     const size_t r0 = (w->rows - rows) / 2 / SAMPLE_ROWS * SAMPLE_ROWS; /* whole panels */
     const uint32_t begin = w->row_ptr[r0], end = w->row_ptr[r0 + rows];
@@ -269,13 +272,12 @@ static void evict(const void *p, size_t bytes) {
     for (size_t i = 0; i < bytes; i += 64) _mm_clflush(line + i);
 }
 
-/* Few columns of X read W once: weights that are larger than the caches come from memory then, so
- * the slice must as well. */
+/* Few columns of X read W once. Where a dense layer is larger than the caches a network's weights
+ * come from memory, pruned or not, so the slice must as well. */
 static void cool(const search *s, const candidate *c) {
     const sm_packed *p = &c->packed;
-    const size_t last = p->blocks * p->tiles, bytes = p->bytes.values + p->bytes.indices;
-    const double whole = (double)bytes * (double)s->csr->rows / (double)s->slice.rows;
-    if (s->opt->n > FEW_COLUMNS || whole < far_bytes()) return;
+    const size_t last = p->blocks * p->tiles;
+    if (s->opt->n > FEW_COLUMNS || dense_bytes(s->csr) < far_bytes()) return;
     evict(p->value, p->value_at[last] * sizeof *p->value);
     if (p->index16) evict(p->index16, p->index_at[last] * sizeof *p->index16);
     if (p->index32) evict(p->index32, p->index_at[last] * sizeof *p->index32);
