@@ -21,6 +21,7 @@ enum {
 enum { FEW_COLUMNS = 8 };
 /* For dense candidates of matrices with more than so many elements. */
 static const double MIN_DENSITY = 0.01;
+static const double CLOCK_S = 10e-9;
 enum { SMALL = 1 << 20 };
 
 typedef struct candidate {
@@ -200,8 +201,9 @@ static int by_promise(const void *a, const void *b) {
     return p->kt < q->kt ? -1 : p->kt > q->kt;
 }
 
-/* Bytes of a dense W from which on it is read from memory. What is reported as L3 may be that of a socket,
- * or of nothing at all in a virtual machine; a core's share of it is 8 to 32 times its L2. */
+/* Bytes of a dense W from which on it is read from memory. What is reported as L3 may be that of a
+ * socket, or of nothing at all in a virtual machine; a core's share of it is 8 to 32 times its L2.
+ */
 static double far_bytes(void) {
     const size_t share = 32 * cache_bytes(_SC_LEVEL2_CACHE_SIZE, 524288);
     return (double)sm_min_size(cache_bytes(_SC_LEVEL3_CACHE_SIZE, share), share);
@@ -274,10 +276,9 @@ static void evict(const void *p, size_t bytes) {
 
 /* Few columns of X read W once. Where a dense layer is larger than the caches a network's weights
  * come from memory, pruned or not, so the slice must as well. */
-static void cool(const search *s, const candidate *c) {
+static void cool(const candidate *c) {
     const sm_packed *p = &c->packed;
     const size_t last = p->blocks * p->tiles;
-    if (s->opt->n > FEW_COLUMNS || dense_bytes(s->csr) < far_bytes()) return;
     evict(p->value, p->value_at[last] * sizeof *p->value);
     if (p->index16) evict(p->index16, p->index_at[last] * sizeof *p->index16);
     if (p->index32) evict(p->index32, p->index_at[last] * sizeof *p->index32);
@@ -310,6 +311,16 @@ static double run_once(search *s, candidate *c) {
     return (c->pack_s + (run_s - c->pack_s) * rows) * columns;
 }
 
+/* What a call finds in the caches where there are few columns: the other candidates' turns have
+ * left nothing of this one's W there. */
+static void set_caches(search *s, candidate *c) {
+    if (s->opt->n > FEW_COLUMNS) return;
+    if (dense_bytes(s->csr) < far_bytes())
+        (void)run_once(s, c);
+    else
+        cool(c);
+}
+
 /* One turn of every candidate still in; the first turn packs, and warms up. */
 static void turn(search *s, double deadline) {
     for (size_t i = 0; i < s->count; i++) {
@@ -322,7 +333,7 @@ static void turn(search *s, double deadline) {
             s->timed++;
             (void)run_once(s, c);
         }
-        cool(s, c);
+        set_caches(s, c);
         const double t = run_once(s, c);
         if (c->best_s == 0 || t < c->best_s) c->best_s = t;
         leave_if_slow(s, c);
@@ -367,13 +378,14 @@ static const candidate *guess(const search *s) {
     return &s->c[0];
 }
 
-/* Sparse must win by 5 %: a plan that is a coin toss should not cost the packing. */
+/* Sparse must win by 5 % and what the clock may be off: a plan that is a coin toss should not cost
+ * the packing. */
 static const candidate *decide(search *s, sm_choice *out) {
     const candidate *dense = best_of(s, 1), *sparse = best_of(s, 0);
     out->dense_s = dense ? dense->best_s : 0;
     out->sparse_s = sparse ? sparse->best_s : 0;
     if (!dense && !sparse) return guess(s);
-    if (!dense || (sparse && sparse->best_s < 0.95 * dense->best_s)) return sparse;
+    if (!dense || (sparse && sparse->best_s < 0.95 * dense->best_s - CLOCK_S)) return sparse;
     return dense;
 }
 
