@@ -15,7 +15,8 @@ enum {
     MAX_TILES = 3,
     SAMPLE_WEIGHTS = 1 << 18,
     SAMPLE_ROWS = 64,
-    SAMPLE_STRIPS = 2
+    SAMPLE_STRIPS = 2,
+    MOST_X = 1 << 22 /* floats */
 };
 /* Up to so many columns of X the weight stream decides, and kernels for one column compete. */
 enum { FEW_COLUMNS = 8 };
@@ -43,7 +44,7 @@ typedef struct search {
     sm_csr slice;
     float *x, *y;
     void *workspace;
-    size_t x_cols;
+    size_t ld;    /* columns of x and y, feature-major */
     size_t lanes; /* of the longest vectors that may be used */
     size_t count, timed;
     candidate c[MAX_CANDIDATES];
@@ -236,16 +237,19 @@ static sm_status take_operands(search *s) {
     for (size_t i = 0; i < s->count; i++) {
         const sm_kernel *k = s->c[i].kernel;
         const size_t cols = sample_cols(s, k);
-        if (cols > s->x_cols) s->x_cols = cols;
+        if (cols > s->ld) s->ld = cols;
         const size_t bytes = ((s->csr->cols + s->slice.rows + k->mr) * k->nr + 64) * sizeof(float);
         if (bytes > workspace) workspace = bytes;
     }
-    s->x = sm_alloc(s->csr->cols * s->x_cols, sizeof *s->x);
-    s->y = sm_alloc(s->slice.rows * s->x_cols, sizeof *s->y);
+    /* Rows as far apart as in the call, unless that is much memory: it decides which sets of the
+     * caches they fall into. */
+    if (s->opt->n > s->ld && s->opt->n <= MOST_X / s->csr->cols) s->ld = s->opt->n;
+    s->x = sm_alloc(s->csr->cols * s->ld, sizeof *s->x);
+    s->y = sm_alloc(s->slice.rows * s->ld, sizeof *s->y);
     s->workspace = sm_alloc(workspace, 1);
     if (!s->x || !s->y || !s->workspace)
-        return sm_fail(SM_E_NOMEM, "no memory to time candidates on %zu columns", s->x_cols);
-    for (size_t i = 0; i < s->csr->cols * s->x_cols; i++)
+        return sm_fail(SM_E_NOMEM, "no memory to time candidates on %zu columns", s->ld);
+    for (size_t i = 0; i < s->csr->cols * s->ld; i++)
         s->x[i] = (float)(i * 2654435761u >> 16 & 1023) / 1024.0f - 0.5f;
     return SM_OK;
 }
@@ -297,9 +301,9 @@ static double run_once(search *s, candidate *c) {
     sm_args a = {.x = s->x, .y = s->y, .lo = -INFINITY, .hi = INFINITY};
     a.n = sample_cols(s, c->kernel);
     const int token = s->opt->layout == SM_TOKEN_MAJOR;
-    a.x_rs = token ? 1 : (ptrdiff_t)s->x_cols;
+    a.x_rs = token ? 1 : (ptrdiff_t)s->ld;
     a.x_cs = token ? (ptrdiff_t)s->csr->cols : 1;
-    a.y_rs = token ? 1 : (ptrdiff_t)s->x_cols;
+    a.y_rs = token ? 1 : (ptrdiff_t)s->ld;
     a.y_cs = token ? (ptrdiff_t)s->slice.rows : 1;
     const double columns = computed(c->kernel, s->opt->n) / computed(c->kernel, a.n);
     const double start = sm_seconds();
