@@ -30,8 +30,9 @@ static const char usage[] =
     "With what:\n"
     "  --format auto|all|NAME,...    best sparse format, or the best kernel of each\n"
     "  --isa auto|all|NAME,...       best level, or the best kernel of each\n"
-    "  --ceiling avx2                nothing above this level, dense control and other libraries\n"
-    "                                included: as on a CPU that has no more\n"
+    "  --ceiling avx2                nothing above this level, dense control and the libraries "
+    "that\n"
+    "                                can be told (all but librsb and xnnpack) included\n"
     "  --kernels best|WORD,...       what is timed beside the dense control: all, names, plan "
     "(what\n"
     "                       a plan chooses for itself), sweep (the fastest few of every kernel at\n"
@@ -115,7 +116,7 @@ typedef struct arguments {
     sm_run_options run;
     named_source *named;
     size_t count;
-    const char *ceiling, *peers; /* looked up last: a ceiling steers the libraries */
+    const char *ceiling, *isa, *peers; /* looked up last, in this order */
 } arguments;
 
 static sm_status set_option(void *arg, int option, char *value) {
@@ -140,7 +141,8 @@ static sm_status set_option(void *arg, int option, char *value) {
     case OPT_SPARSITY:
         return sm_axis_sparsity(o, value);
     case OPT_ISA:
-        return sm_axis_isa(o, value);
+        a->isa = value;
+        break;
     case OPT_CEILING:
         a->ceiling = value;
         break;
@@ -222,6 +224,7 @@ static sm_status complete(arguments *a) {
     sm_run_options *o = &a->run;
     SM_TRY(check_combination(o, a->count));
     if (a->ceiling) SM_TRY(sm_axis_ceiling(o, a->ceiling));
+    if (a->isa) SM_TRY(sm_axis_isa(o, a->isa));
     if (a->peers) SM_TRY(sm_axis_peers(o, a->peers));
     if (o->quick) SM_TRY(sm_source_add_layers(&o->sources, "all"));
     SM_TRY(add_sources(o, a->named, a->count));

@@ -11,12 +11,11 @@
 #include <unistd.h>
 
 enum {
-    MAX_CANDIDATES = 128,
     MAX_TILES = 3,
     SAMPLE_WEIGHTS = 1 << 18,
     SAMPLE_ROWS = 64,
     SAMPLE_STRIPS = 2,
-    MOST_X = 1 << 22 /* floats */
+    MOST_FLOATS = 1 << 22
 };
 /* Up to so many columns of X the weight stream decides, and kernels for one column compete. */
 enum { FEW_COLUMNS = 8 };
@@ -45,9 +44,10 @@ typedef struct search {
     float *x, *y;
     void *workspace;
     size_t ld;    /* columns of x and y, feature-major */
-    size_t lanes; /* of the longest vectors that may be used */
+    int hand;     /* a hand-written kernel may be used */
+    size_t lanes; /* of the longest vectors that compete */
     size_t count, timed;
-    candidate c[MAX_CANDIDATES];
+    candidate c[]; /* MAX_TILES for every kernel there is */
 } search;
 
 double sm_seconds(void) {
@@ -116,6 +116,10 @@ static int allowed(const search *s, const sm_kernel *k) {
     return (s->opt->isa_mask >> k->level & 1) && (s->opt->format_mask >> sm_format_index(k) & 1);
 }
 
+static int competes(const search *s, const sm_kernel *k) {
+    return allowed(s, k) && (!s->hand || sm_isa_hand_written(k->isa));
+}
+
 /* Values that a kernel's format stores per nonzero, from the slice. */
 static double fill(const search *s, const sm_kernel *k) {
     const sm_format *format = sm_format_of(k);
@@ -126,7 +130,7 @@ static double fill(const search *s, const sm_kernel *k) {
     return (double)format->values(&s->slice, k->mr) / (double)s->slice.nnz;
 }
 
-/* Floats in a vector of the kernel's level. */
+/* Floats in a vector of the kernel's level; of the scalar one, in a strip. */
 static size_t lanes(const sm_kernel *k) {
     return strstr(k->isa, "512") ? 16 : 8;
 }
@@ -151,7 +155,7 @@ static void add_candidates(search *s, const sm_kernel *k) {
     c.dense = strcmp(k->format, "dense") == 0;
     c.work = c.padded * (size_t)(10.0 * c.fill);
     c.hopeless = hopeless(s, &c);
-    for (size_t q = 0; q < choices && s->count < MAX_CANDIDATES; q++) {
+    for (size_t q = 0; q < choices; q++) {
         c.kt = kt[q];
         s->c[s->count++] = c;
     }
@@ -176,27 +180,28 @@ static void drop_dense(search *s) {
 
 /* Levels whose vectors a compiler chose compete only where no hand-written kernel may run. */
 static void enumerate(search *s) {
-    int hand = 0;
     for (size_t i = 0; i < sm_kernel_count(); i++) {
         const sm_kernel *k = sm_kernel_at(i);
-        if (!allowed(s, k)) continue;
-        hand |= sm_isa_hand_written(k->isa);
-        if (lanes(k) > s->lanes) s->lanes = lanes(k);
+        if (allowed(s, k)) s->hand |= sm_isa_hand_written(k->isa);
     }
     for (size_t i = 0; i < sm_kernel_count(); i++) {
         const sm_kernel *k = sm_kernel_at(i);
-        if (allowed(s, k) && (!hand || sm_isa_hand_written(k->isa))) add_candidates(s, k);
+        if (competes(s, k) && lanes(k) > s->lanes) s->lanes = lanes(k);
     }
+    for (size_t i = 0; i < sm_kernel_count(); i++)
+        if (competes(s, sm_kernel_at(i))) add_candidates(s, sm_kernel_at(i));
     drop_hopeless(s, 0);
     drop_hopeless(s, 1);
     if (density(s->csr) < MIN_DENSITY && s->csr->cols > SMALL / s->csr->rows) drop_dense(s);
 }
 
-/* Promising candidates first, should the budget end early: little padding, wide, tall tiles. */
+/* Promising candidates first, should the budget end early: little padding, large, tall tiles. */
 static int by_promise(const void *a, const void *b) {
     const candidate *p = a, *q = b;
+    const size_t size = p->kernel->mr * p->kernel->nr, other = q->kernel->mr * q->kernel->nr;
     if (p->work != q->work) return p->work < q->work ? -1 : 1;
     if (p->kernel->level != q->kernel->level) return p->kernel->level > q->kernel->level ? -1 : 1;
+    if (size != other) return size > other ? -1 : 1;
     if (p->kernel->mr != q->kernel->mr) return p->kernel->mr > q->kernel->mr ? -1 : 1;
     if (p->kernel != q->kernel) return p->kernel > q->kernel ? -1 : 1;
     return p->kt < q->kt ? -1 : p->kt > q->kt;
@@ -233,24 +238,29 @@ static size_t sample_cols(const search *s, const sm_kernel *k) {
 }
 
 static sm_status take_operands(search *s) {
-    size_t workspace = 0;
+    size_t workspace = 0, columns = 0;
     for (size_t i = 0; i < s->count; i++) {
         const sm_kernel *k = s->c[i].kernel;
         const size_t cols = sample_cols(s, k);
-        if (cols > s->ld) s->ld = cols;
+        if (cols > columns) columns = cols;
         const size_t bytes = ((s->csr->cols + s->slice.rows + k->mr) * k->nr + 64) * sizeof(float);
         if (bytes > workspace) workspace = bytes;
     }
+    s->ld = columns;
     /* Rows as far apart as in the call, unless that is much memory: it decides which sets of the
      * caches they fall into. */
-    if (s->opt->n > s->ld && s->opt->n <= MOST_X / s->csr->cols) s->ld = s->opt->n;
+    const size_t rows = s->csr->cols > s->slice.rows ? s->csr->cols : s->slice.rows;
+    if (s->opt->n > columns && s->opt->n <= MOST_FLOATS / rows) s->ld = s->opt->n;
     s->x = sm_alloc(s->csr->cols * s->ld, sizeof *s->x);
     s->y = sm_alloc(s->slice.rows * s->ld, sizeof *s->y);
     s->workspace = sm_alloc(workspace, 1);
     if (!s->x || !s->y || !s->workspace)
         return sm_fail(SM_E_NOMEM, "no memory to time candidates on %zu columns", s->ld);
-    for (size_t i = 0; i < s->csr->cols * s->ld; i++)
-        s->x[i] = (float)(i * 2654435761u >> 16 & 1023) / 1024.0f - 0.5f;
+    const int token = s->opt->layout == SM_TOKEN_MAJOR;
+    const size_t run = token ? s->csr->cols : columns, pitch = token ? run : s->ld;
+    for (size_t r = 0; r < (token ? columns : s->csr->cols); r++)
+        for (size_t i = r * pitch; i < r * pitch + run; i++)
+            s->x[i] = (float)(i * 2654435761u >> 16 & 1023) / 1024.0f - 0.5f;
     return SM_OK;
 }
 
@@ -355,8 +365,8 @@ static size_t thin_out(search *s) {
 
 static sm_status time_candidates(search *s) {
     enum { MAX_TURNS = 24 };
-    const double deadline = sm_seconds() + s->opt->budget_s;
     SM_TRY(take_operands(s));
+    const double deadline = sm_seconds() + s->opt->budget_s;
     for (int i = 0; i < MAX_TURNS; i++) {
         turn(s, deadline);
         if (thin_out(s) <= 1 || sm_seconds() > deadline) break;
@@ -398,9 +408,10 @@ sm_status sm_choose(const sm_csr *w, const sm_plan_options *options, sm_choice *
     if (w->rows == 0 || w->cols == 0)
         return sm_fail(SM_E_ARG, "matrix of %zu x %zu: expected at least one row and one column",
                        w->rows, w->cols);
-    search *s = sm_alloc(1, sizeof *s);
+    const size_t bytes = sizeof(search) + MAX_TILES * sm_kernel_count() * sizeof(candidate);
+    search *s = sm_alloc(bytes, 1);
     if (!s) return sm_fail(SM_E_NOMEM, "no memory to choose a kernel");
-    memset(s, 0, sizeof *s);
+    memset(s, 0, bytes);
     s->opt = options;
     s->csr = w;
     sm_status status = take_slice(s);

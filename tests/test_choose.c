@@ -74,6 +74,30 @@ static void test_columns_decide_the_operation(void **state) {
     free_problem(&p);
 }
 
+/* Should the budget end early, large tiles were tried. */
+static void test_large_tiles_come_first(void **state) {
+    (void)state;
+    problem p;
+    make_problem(64, 128, 1, 0, scattered, &p);
+    const sm_kernel *chosen = planned(&p, 512, formats("sell", ""), -1).kernel;
+    for (size_t i = 0; i < sm_kernel_count(); i++) {
+        const sm_kernel *k = sm_kernel_at(i);
+        if (strcmp(k->format, "sell") == 0 && k->level == chosen->level && 512 % k->nr == 0)
+            assert_true(k->mr * k->nr <= chosen->mr * chosen->nr);
+    }
+    free_problem(&p);
+}
+
+/* What is timed is a sample, however many columns a call has. */
+static void test_many_columns_of_few_rows(void **state) {
+    (void)state;
+    problem p;
+    make_problem(2048, 8, 1, 0, scattered, &p);
+    const sm_plan_info info = planned(&p, 1 << 26, 0, 0); /* Y of such a call: 512 GiB */
+    assert_in_range(info.candidates, 2, 3 * sm_kernel_count());
+    free_problem(&p);
+}
+
 static void test_timed_are_those_with_hope(void **state) {
     (void)state;
     problem p;
@@ -133,6 +157,8 @@ int main(void) {
         cmocka_unit_test(test_blocks_only_where_rows_are_alike),
         cmocka_unit_test(test_without_times_density_decides),
         cmocka_unit_test(test_columns_decide_the_operation),
+        cmocka_unit_test(test_large_tiles_come_first),
+        cmocka_unit_test(test_many_columns_of_few_rows),
         cmocka_unit_test(test_timed_are_those_with_hope),
         cmocka_unit_test(test_weights_larger_than_the_caches),
         cmocka_unit_test(test_nearly_empty_is_never_dense),

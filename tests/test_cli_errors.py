@@ -104,7 +104,10 @@ class Usage(ProgramTest):
         if "avx512" not in usable:
             self.skipTest("this machine has nothing above AVX2: nothing can be named there")
         self.run_refused("--ceiling", "avx512", parts=["--ceiling avx512", "avx2"])
-        self.run_refused("--ceiling", "avx2", "--isa", "avx512", parts=["--isa avx512", "avx2"])
+        for options in (["--ceiling", "avx2", "--isa", "avx512"],
+                        ["--isa", "avx512", "--ceiling", "avx2"]):
+            self.run_refused(*options, parts=["--isa avx512", "--ceiling avx2"])
+        self.run_refused("--ceiling", "avx2", env={"SPARSEMARK_ISA": "avx512"}, parts=["avx512"])
         name = next(n for n, row in kernels().items() if row["isa"] == "avx512")
         self.run_refused("--kernels", name, "--ceiling", "avx2", parts=[name, "--ceiling avx2"])
 

@@ -207,6 +207,13 @@ class Axes(ProgramTest):
         self.assertIn("ONEDNN_MAX_CPU_ISA=AVX2", run_object["environment"])
         self.assertEqual({c["isa"] for c in cells if not c["peer"]},
                          {"scalar", "autovec256", "avx2"})
+        cores = {peer["core"] for peer in run_object["peers"] if peer["usable"]}
+        self.assertFalse({core for core in cores if "skx" in core.lower() or "512" in core})
+        for words in ["--isa", "all", "--kernels", "plan"], ["--kernels", "sweep,plan"]:
+            done = self.finish(self.small_run("--n", "8", "--sparsity", "0.5", "--json", *words,
+                                              "--ceiling", "avx2"))
+            held = {json.loads(line)["isa"] for line in done.stdout.splitlines()}
+            self.assertFalse(held & {"autovec512", "avx512"})
 
     def test_dense_alone(self):
         cells = self.cells("--format", "dense", "--n", "8", "--sparsity", "0")

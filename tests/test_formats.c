@@ -138,6 +138,44 @@ static void test_bsr_pads_only_rows_that_differ(void **state) {
     sm_csr_free(&w);
 }
 
+/* Rows of 20 columns, each a word whose bit c says that column c is used. */
+static void make_rows(const uint32_t *row, size_t rows, sm_csr *out) {
+    enum { COLS = 20 };
+    float w[16 * COLS];
+    for (size_t i = 0; i < rows * COLS; i++)
+        w[i] = row[i / COLS] >> i % COLS & 1 ? 1.0f + (float)i : 0.0f;
+    assert_int_equal(sm_csr_from_dense(w, rows, COLS, COLS, 1, out), SM_OK);
+}
+
+/* A group of mr rows, `steps` long, of which so many are shared. */
+static void expect_sell(size_t mr, const uint32_t *row, size_t rows, size_t groups, size_t steps,
+                        size_t turns) {
+    sm_csr w;
+    make_rows(row, rows, &w);
+    expect_bytes("sell", mr, &w, steps * mr * 4, (steps * mr - turns * mr / 2) * 2,
+                 groups * (2 + mr) * 2);
+    sm_packed p = pack(&w, find("sell", mr), w.cols, w.rows);
+    check_packed(&w, &p);
+    sm_packed_free(&p);
+    sm_csr_free(&w);
+}
+
+static void test_sell_shares_columns_of_pairs(void **state) {
+    (void)state;
+    enum { A = 0x000ff, B = 0x0ff00, ODD = 0x0007f, HALF = 0x003fc };
+    /* Partners are found wherever they are; half of the steps are shared, more are not. */
+    expect_sell(4, (uint32_t[]){A, B, A, B}, 4, 1, 8, 4);
+    expect_sell(4, (uint32_t[]){ODD, ODD, ODD, ODD}, 4, 1, 7, 3);
+    /* As many as both pairs have: two columns in common here, none there. */
+    expect_sell(4, (uint32_t[]){A, 0xfc003, B, B}, 4, 1, 8, 2);
+    expect_sell(4, (uint32_t[]){A, B, 0xf0000, 0}, 4, 1, 8, 0);
+    expect_sell(4, (uint32_t[]){A, A, HALF, HALF, A}, 5, 2, 8 + 8, 4);
+    expect_sell(8, (uint32_t[]){A, B, A, B, A, B, A, B}, 8, 1, 8, 4);
+    expect_sell(8, (uint32_t[]){A, A, A, A, A, A, A, A, B}, 9, 2, 8 + 8, 4);
+    expect_sell(8, (uint32_t[]){0, 0, 0, A, 0}, 5, 1, 8, 0);
+    expect_sell(4, (uint32_t[]){0, 0}, 2, 1, 0, 0);
+}
+
 static void test_nm_pads_no_group_that_fits_its_window(void **state) {
     (void)state;
     for (size_t m = 1; m <= 16; m++) {
@@ -184,6 +222,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_format_holds_every_matrix),
         cmocka_unit_test(test_bsr_pads_only_rows_that_differ),
+        cmocka_unit_test(test_sell_shares_columns_of_pairs),
         cmocka_unit_test(test_nm_pads_no_group_that_fits_its_window),
         cmocka_unit_test(test_nm_windows_stay_within_the_tile),
         cmocka_unit_test(test_bitmap_spends_one_bit_a_weight),

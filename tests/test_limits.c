@@ -62,7 +62,8 @@ static int free_roof(void **state) {
 
 static void test_a_slow_dense_opponent_is_a_weak_baseline(void **state) {
     (void)state;
-    sm_session session = {.roof = roof};
+    const sm_run_options options = {0};
+    sm_session session = {.roof = roof, .options = &options};
     const group g = {.session = &session};
     sm_cell cell = {.m = 1024, .k = 1024, .n = 64, .roof_share = 0.5};
     assert_true(sm_group_weak_baseline(&g, &cell));
@@ -75,7 +76,8 @@ static void test_a_slow_dense_opponent_is_a_weak_baseline(void **state) {
 
 static void test_weights_faster_than_memory_were_not_cold(void **state) {
     (void)state;
-    sm_session session = {.roof = roof};
+    const sm_run_options options = {0};
+    sm_session session = {.roof = roof, .options = &options};
     sm_point point = {.threads = 1, .cold = 1};
     const group g = {.session = &session, .point = &point};
     const double gbytes_s = sm_roof_read(roof, SM_ROOF_DRAM, 1);
@@ -90,7 +92,8 @@ static void test_weights_faster_than_memory_were_not_cold(void **state) {
 
 static void test_the_roof_is_the_lower_of_peak_and_stream(void **state) {
     (void)state;
-    sm_session session = {.roof = roof};
+    const sm_run_options options = {0};
+    sm_session session = {.roof = roof, .options = &options};
     sm_point point = {.threads = 1};
     const group g = {.session = &session, .point = &point};
     const sm_candidate c = {.dense = 0};

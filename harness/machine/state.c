@@ -128,8 +128,8 @@ double machine_cgroup_cpus(const char *proc_cgroup, const char *mount) {
 }
 
 int machine_steers_peers(const char *name_value) {
-    static const char *const prefixes[] = {"OPENBLAS_", "GOTO_", "OMP_",  "GOMP_",  "KMP_",
-                                           "MKL_",      "BLIS_", "DNNL_", "ONEDNN_"};
+    static const char *const prefixes[] = {"OPENBLAS_", "GOTO_", "OMP_",  "GOMP_",   "KMP_",
+                                           "MKL_",      "BLIS_", "DNNL_", "ONEDNN_", "AOCL_"};
     for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
         if (strncmp(name_value, prefixes[i], strlen(prefixes[i])) == 0) return 1;
     return 0;

@@ -112,36 +112,6 @@ static sm_status usable_level(const char *option, const char *name, size_t *leve
                    sm_isa_reason(&cpuid, *level, reason, sizeof reason));
 }
 
-static sm_status add_level(sm_run_options *o, const char *name) {
-    size_t level;
-    SM_TRY(usable_level("--isa", name, &level));
-    if (o->isa_count == MAX_SETS)
-        return sm_fail(SM_E_ARG, "--isa: expected at most %d names", MAX_SETS);
-    sm_choice_set *set = &o->isa[o->isa_count++];
-    snprintf(set->name, sizeof set->name, "%s", sm_isa_name(level));
-    set->mask = 1u << level;
-    return SM_OK;
-}
-
-sm_status sm_axis_isa(sm_run_options *o, const char *text) {
-    char word[WORD];
-    o->isa_count = 0;
-    if (strcmp(text, "auto") == 0) {
-        o->isa[o->isa_count++] = (sm_choice_set){"auto", sm_isa_mask()};
-        return SM_OK;
-    }
-    if (strcmp(text, "all") == 0) {
-        for (size_t i = 0; i < sm_isa_count(); i++)
-            if (sm_isa_mask() >> i & 1) SM_TRY(add_level(o, sm_isa_name(i)));
-        return SM_OK;
-    }
-    while (text) {
-        text = next_word(text, word);
-        SM_TRY(add_level(o, word));
-    }
-    return SM_OK;
-}
-
 sm_status sm_axis_ceiling(sm_run_options *o, const char *text) {
     size_t level;
     SM_TRY(usable_level("--ceiling", text, &level));
@@ -155,17 +125,42 @@ uint32_t sm_axes_levels(const sm_run_options *o) {
     return sm_isa_mask() & ((2u << level) - 1); /* the list is in ascending order */
 }
 
-/* Leaves no level above the ceiling, and refuses what was named there. */
-static sm_status keep_below_ceiling(sm_run_options *o) {
-    const uint32_t levels = sm_axes_levels(o);
-    for (size_t i = 0; i < o->isa_count; i++) {
-        o->isa[i].mask &= levels;
-        if (!o->isa[i].mask)
-            return sm_fail(SM_E_ARG, "--isa %s: expected no level above --ceiling %s",
-                           o->isa[i].name, o->ceiling);
+static sm_status add_level(sm_run_options *o, const char *name) {
+    size_t level;
+    SM_TRY(usable_level("--isa", name, &level));
+    if (!(sm_axes_levels(o) >> level & 1))
+        return sm_fail(SM_E_ARG, "--isa %s: expected no level above --ceiling %s", name,
+                       o->ceiling);
+    if (o->isa_count == MAX_SETS)
+        return sm_fail(SM_E_ARG, "--isa: expected at most %d names", MAX_SETS);
+    sm_choice_set *set = &o->isa[o->isa_count++];
+    snprintf(set->name, sizeof set->name, "%s", sm_isa_name(level));
+    set->mask = 1u << level;
+    return SM_OK;
+}
+
+sm_status sm_axis_isa(sm_run_options *o, const char *text) {
+    char word[WORD];
+    o->isa_count = 0;
+    if (strcmp(text, "auto") == 0) {
+        o->isa[o->isa_count++] = (sm_choice_set){"auto", sm_axes_levels(o)};
+        return SM_OK;
     }
+    if (strcmp(text, "all") == 0) {
+        for (size_t i = 0; i < sm_isa_count(); i++)
+            if (sm_axes_levels(o) >> i & 1) SM_TRY(add_level(o, sm_isa_name(i)));
+        return SM_OK;
+    }
+    while (text) {
+        text = next_word(text, word);
+        SM_TRY(add_level(o, word));
+    }
+    return SM_OK;
+}
+
+static sm_status kernels_below_ceiling(const sm_run_options *o) {
     for (size_t i = 0; i < o->kernels_count; i++)
-        if (!(levels >> sm_kernel_find(o->kernels[i])->level & 1))
+        if (!(sm_axes_levels(o) >> sm_kernel_find(o->kernels[i])->level & 1))
             return sm_fail(SM_E_ARG, "--kernels %s: expected no level above --ceiling %s",
                            o->kernels[i], o->ceiling);
     return SM_OK;
@@ -335,7 +330,7 @@ sm_status sm_axes_complete(sm_run_options *o) {
     if (o->threads_count == 0) SM_TRY(sm_axis_threads(o, "1"));
     if (o->cold_count == 0) SM_TRY(sm_axis_cache(o, "warm"));
     SM_TRY(sm_axes_isa_default(o));
-    SM_TRY(keep_below_ceiling(o));
+    SM_TRY(kernels_below_ceiling(o));
     if (!o->format_given) SM_TRY(sm_axis_format(o, "auto"));
     const uint32_t isa = sm_axes_masks(o->isa, o->isa_count);
     const uint32_t format = sm_axes_masks(o->format, o->format_count);

@@ -11,8 +11,9 @@ sm_status sm_axis_n(sm_run_options *o, const char *text);        /* 1,32 or nati
 sm_status sm_axis_layout(sm_run_options *o, const char *text);   /* feature,token */
 sm_status sm_axis_threads(sm_run_options *o, const char *text);  /* 1,2 or all */
 sm_status sm_axis_isa(sm_run_options *o, const char *text);      /* auto, all, or names */
-sm_status sm_axis_ceiling(sm_run_options *o, const char *text);  /* before peers are named */
-sm_status sm_axis_format(sm_run_options *o, const char *text);   /* auto, all, or names */
+sm_status sm_axis_ceiling(sm_run_options *o,
+                          const char *text); /* before levels and peers are named */
+sm_status sm_axis_format(sm_run_options *o, const char *text); /* auto, all, or names */
 sm_status sm_axis_kernels(sm_run_options *o, char *text); /* best; all, sweep, plan, names; kept */
 sm_status sm_axis_peers(sm_run_options *o, const char *text);     /* auto, none, or names */
 sm_status sm_axis_pattern(sm_run_options *o, const char *text);   /* nm:2:4,block:4x1 */

@@ -1,4 +1,5 @@
-/* Environment variables by which an old OpenBLAS is told to be another CPU's. */
+/* Environment variables that tell other libraries which CPU they are on: those that are unset, for
+ * they slow OpenBLAS down, and those that hold libraries to a level. */
 #include "peers/peer.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +27,8 @@ sm_status sm_peer_hold(const char *isa) {
     static const char *const settings[][2] = {{"ONEDNN_MAX_CPU_ISA", "AVX2"},
                                               {"OPENBLAS_CORETYPE", "Haswell"},
                                               {"BLIS_ARCH_TYPE", "3"},
-                                              {"MKL_ENABLE_INSTRUCTIONS", "AVX2"}};
+                                              {"MKL_ENABLE_INSTRUCTIONS", "AVX2"},
+                                              {"AOCL_ENABLE_INSTRUCTIONS", "AVX2"}};
     if (strcmp(isa, "avx2") != 0)
         return sm_fail(SM_E_ARG, "--ceiling %s: expected avx2: other libraries know no other", isa);
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)

@@ -84,9 +84,5 @@ static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) 
     }
 }
 
-static size_t max_kt(size_t nr) {
-    return UINT16_MAX * sm_index_unit(nr) / (nr * sizeof(float)) + 1;
-}
-
 const sm_format sm_format_panel = {
-    .name = "panel", .pack = pack, .expand = expand, .max_kt = max_kt};
+    .name = "panel", .pack = pack, .expand = expand, .max_kt = sm_offset_max_kt};

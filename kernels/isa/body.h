@@ -84,9 +84,9 @@ _Static_assert(SM_NR % VL == 0, "nr must be a whole number of vectors");
 /* Rows of Y lie too far apart for the hardware to foresee the stores. */
 SM_INLINE void prefetch_y(const sm_tile *t, const size_t row[MR], const size_t nv) {
     SM_FOR (r, MR) {
-        const float *y = t->y + (ptrdiff_t)row[r] * t->y_rs;
-        for (size_t j = 0; j < nv * VL; j += 16) __builtin_prefetch(y + j, 1);
-        __builtin_prefetch(y + nv * VL - 1, 1);
+        const uintptr_t y = (uintptr_t)t->y + row[r] * (uintptr_t)t->y_rs * sizeof(float);
+        for (size_t j = 0; j < nv * VL; j += 16) __builtin_prefetch((void *)(y + 4 * j), 1);
+        __builtin_prefetch((void *)(y + 4 * (nv * VL - 1)), 1);
     }
 }
 
@@ -153,7 +153,7 @@ SM_INLINE void rows_end(vec acc[MR][NV], const sm_tile *t, const size_t row[MR],
     }
     const vec lo = vec_set1(t->lo), hi = vec_set1(t->hi);
     SM_FOR (r, MR) {
-        if (row[r] >= rows) break;
+        if (row[r] >= rows) continue;
         float *y = t->y + (ptrdiff_t)row[r] * t->y_rs;
         if (t->n == nv * VL) {
             SM_FOR (j, nv) vec_storeu(y + j * VL, vec_min(hi, vec_max(lo, acc[r][j])));

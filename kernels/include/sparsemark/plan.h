@@ -65,9 +65,10 @@ typedef struct sm_plan_options {
     size_t size;
     size_t n; /* N to choose for and to share among threads; 0 = 128. Another N runs, and may be
                  shared less evenly */
-    sm_layout layout;  /* layout to choose for; a plan runs both */
-    size_t threads;    /* 0 or 1 = one; plans for other numbers of threads may round differently */
-    uint32_t isa_mask; /* levels that may be used; 0 = all usable. An unusable one: SM_E_ISA */
+    sm_layout layout; /* layout to choose for; a plan runs both */
+    size_t
+        threads; /* 0 or 1 = one; other numbers of threads, or another mc, may round differently */
+    uint32_t isa_mask;    /* levels that may be used; 0 = all usable. An unusable one: SM_E_ISA */
     uint32_t format_mask; /* 1u << format that may be used; 0 = all */
     const char *kernel;   /* exactly this kernel, or NULL */
     size_t kt;            /* columns of W in a K tile, 0 = choose */
