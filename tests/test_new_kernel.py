@@ -9,8 +9,8 @@ import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PARTS = ("CMakeLists.txt", "cmake", "kernels", "harness", "tests", "results/README.md")
-LINE = "SM_KERNEL(spmm, panel, f32, scalar, bucket, 3, 4)\n"  # runs on every machine
-NAME = "spmm_panel_f32_scalar_bucket_3x4"
+LINE = "SM_KERNEL(spmm, panel, f32, scalar, bucket, 2, 4)\n"  # runs on every machine
+NAME = "spmm_panel_f32_scalar_bucket_2x4"
 
 
 def copy_tree(folder):
@@ -69,8 +69,8 @@ class NewKernel(unittest.TestCase):
     def test_a_bad_line_is_named(self):
         for line, message in (
                 ("SM_KERNEL(spmm, panel, f32, scalar, bucket, 3)\n", "expected seven fields"),
-                ("SM_KERNEL(spmm, panel, f32, nolevel, bucket, 3, 4)\n", "no level nolevel"),
-                ("SM_KERNEL(spmm, panel, f32, scalar, nobody, 3, 4)\n", "panel_nobody.c")):
+                ("SM_KERNEL(spmm, panel, f32, nolevel, bucket, 2, 4)\n", "no level nolevel"),
+                ("SM_KERNEL(spmm, panel, f32, scalar, nobody, 2, 4)\n", "panel_nobody.c")):
             path = os.path.join(self.folder, "kernels", "kernels.inc")
             with open(path, encoding="utf-8") as file:
                 before = file.read()
