@@ -79,8 +79,7 @@ static size_t even_tiles(size_t cols, size_t kt) {
  * tile, what a tile costs beside them weighs more than X from L2. Formats of whole columns read a
  * row of X once for all rows of a panel, so that few columns make larger tiles pay. */
 static size_t kt_choices(const search *s, const sm_kernel *k, size_t kt[MAX_TILES]) {
-    static const double whole[] = {1, 2}, few[] = {2, 4}, many_rows[] = {2. / 3, 1, 2},
-                        few_rows[] = {1, 2, 4};
+    static const double factor[] = {2. / 3, 1, 2, 4};
     const sm_format *format = sm_format_of(k);
     const size_t cols = s->csr->cols, limit = sm_min_size(format->max_kt(k->nr), cols);
     if (s->opt->kt) {
@@ -90,13 +89,9 @@ static size_t kt_choices(const search *s, const sm_kernel *k, size_t kt[MAX_TILE
     const double l1 = (double)cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32768);
     const double fit = l1 / ((double)k->nr * sizeof(float)), d = density(s->csr);
     const int columns = format->values != NULL, padded = columns || format->rows_alike;
-    const double *factor = columns && d < 0.25 ? few
-                           : padded            ? whole
-                           : d < 0.15          ? few_rows
-                                               : many_rows;
-    const size_t factors = padded ? 2 : 3;
+    const int few = columns ? d < 0.25 : !padded && d < 0.15; /* nonzeros in a row */
     size_t count = 0;
-    for (size_t i = 0; i < factors; i++) {
+    for (int i = padded + few; i < 3 + few; i++) {
         const size_t wanted = (size_t)(factor[i] * fit);
         const size_t tile = even_tiles(cols, sm_min_size(wanted < 32 ? 32 : wanted, limit));
         if (count == 0 || tile > kt[count - 1]) kt[count++] = tile;
@@ -250,13 +245,13 @@ static sm_status take_operands(search *s) {
     /* Rows as far apart as in the call, unless that is much memory: it decides which sets of the
      * caches they fall into. */
     const size_t rows = s->csr->cols > s->slice.rows ? s->csr->cols : s->slice.rows;
-    if (s->opt->n > columns && s->opt->n <= MOST_FLOATS / rows) s->ld = s->opt->n;
+    const int token = s->opt->layout == SM_TOKEN_MAJOR;
+    if (!token && s->opt->n > columns && s->opt->n <= MOST_FLOATS / rows) s->ld = s->opt->n;
     s->x = sm_alloc(s->csr->cols * s->ld, sizeof *s->x);
     s->y = sm_alloc(s->slice.rows * s->ld, sizeof *s->y);
     s->workspace = sm_alloc(workspace, 1);
     if (!s->x || !s->y || !s->workspace)
         return sm_fail(SM_E_NOMEM, "no memory to time candidates on %zu columns", s->ld);
-    const int token = s->opt->layout == SM_TOKEN_MAJOR;
     const size_t run = token ? s->csr->cols : columns, pitch = token ? run : s->ld;
     for (size_t r = 0; r < (token ? columns : s->csr->cols); r++)
         for (size_t i = r * pitch; i < r * pitch + run; i++)

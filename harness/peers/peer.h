@@ -47,11 +47,11 @@ void sm_peer_destroy(size_t i, void *state);
  * (OPENBLAS_CORETYPE, OPENBLAS_L2_SIZE); must be called before the first probe. Returns how many
  * were set; their old values stay readable through sm_peer_steered(). */
 size_t sm_peer_unset_steering(void);
+const char *sm_peer_steered(void); /* "OPENBLAS_CORETYPE=Haswell ..." or "" */
 
 /* Sets the variables by which OpenBLAS, BLIS, oneDNN, MKL and AOCL-Sparse keep to a level, of which
  * avx2 is the one they all know; librsb and XNNPACK have none. Must be called before the first
  * probe. */
 sm_status sm_peer_hold(const char *isa);
-const char *sm_peer_steered(void); /* "OPENBLAS_CORETYPE=Haswell ..." or "" */
 
 #endif

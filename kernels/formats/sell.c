@@ -229,6 +229,12 @@ static void fill_segment(const sm_csr *csr, sm_packed *p, const order *o, size_t
     }
 }
 
+static void begin_segment(sm_packed *p, size_t segment, const place *at) {
+    p->head_at[segment] = at->head;
+    p->index_at[segment] = at->index;
+    p->value_at[segment] = at->value;
+}
+
 /* Visits every segment: plans it (there are no streams yet) or fills it. */
 static place walk(const sm_csr *csr, sm_packed *p, uint32_t *cursor, order *o) {
     place at = {0};
@@ -239,18 +245,13 @@ static place walk(const sm_csr *csr, sm_packed *p, uint32_t *cursor, order *o) {
             take_rows(csr, p, cursor, b, t, o);
             if (p->value) {
                 fill_segment(csr, p, o, segment, t);
-                continue;
+            } else {
+                begin_segment(p, segment, &at);
+                plan_segment(csr, p, o, b, t, &at);
             }
-            p->head_at[segment] = at.head;
-            p->index_at[segment] = at.index;
-            p->value_at[segment] = at.value;
-            plan_segment(csr, p, o, b, t, &at);
         }
     }
-    if (p->value) return at;
-    p->head_at[segment] = at.head;
-    p->index_at[segment] = at.index;
-    p->value_at[segment] = at.value;
+    if (!p->value) begin_segment(p, segment, &at);
     return at;
 }
 

@@ -1,10 +1,11 @@
 /* SpMM, panels of one or two rows. With two, columns are bucketed by the rows that use them, so
- * that a row of X which both use is loaded once. W: formats/panel.c, X: packed strip of NR columns,
- * Y: MR x NR tile in registers. Limit: load ports: 1/p + 1/v loads per FMA for p rows that use a
- * column and v vectors in the strip. Its place are rows of a few nonzeros: it keeps the order of
- * the rows and pads nothing. A loop over columns of one row has v chains of FMAs, of which two
- * pipes of latency 4 need eight; hence columns of row 0 and of row 1 by turns. Idea: sparse
- * register tiling (Wilkinson, Cheshmi, Dehnavi, PLDI 2023). */
+ * that a row of X which both use is loaded once.
+ * W: formats/panel.c, X: packed strip of NR columns, Y: MR x NR tile in registers.
+ * Limit: load ports, 1/p + 1/v loads per FMA for p rows that use a column and v vectors in the
+ * strip. Its place are rows of a few nonzeros: it keeps the order of the rows and pads nothing. A
+ * loop over columns of one row has v chains of FMAs, of which two pipes of latency 4 need eight;
+ * hence columns of row 0 and of row 1 by turns.
+ * Idea: sparse register tiling (Wilkinson, Cheshmi, Dehnavi, PLDI 2023). */
 #include "isa/body.h"
 
 _Static_assert(MR == 1 || MR == 2, "one bucket a row pattern: 2^MR - 1 loops");

@@ -3,11 +3,11 @@
  * turn is a step with a column for each pair, which loads half as many rows of X as it multiplies,
  * and a step with a column for each row.
  * W: formats/sell.c, X: packed strip of NR columns, Y: MR x NR tile in registers.
- * Limit: FMA ports in the turns, 3/4 + 1/(4v) loads per FMA for v vectors in the strip, 3/4 +
+ * Limit: FMA ports in the turns, 3/4 + 1/(4v) loads per FMA for v vectors in the strip, or 3/4 +
  * 3/(8v) without ROOM; load ports in the single steps behind them, 1 + 1/(4v). MR v independent
- * chains, of which a core with two FMA pipes of latency 4 needs eight. Idea: SELL-C-sigma
- * (Kreutzer, Hager, Wellein, Fehske, Bishop, 2014), for many columns of X; the sharing of X between
- * rows is ours. */
+ * chains, of which a core with two FMA pipes of latency 4 needs eight.
+ * Idea: SELL-C-sigma (Kreutzer, Hager, Wellein, Fehske, Bishop, 2014), for many columns of X; the
+ * sharing of X between rows is ours. */
 #include "isa/body.h"
 
 _Static_assert(MR % 4 == 0, "four weights a load");
