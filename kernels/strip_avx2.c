@@ -60,9 +60,14 @@ void sm_transpose_avx2(const float *src, size_t src_rs, float *dst, size_t dst_r
 
 void sm_copy_avx2(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
                   size_t cols) {
-    enum { LANES = 8 };
+    enum { LANES = 8, LINE = 16 };
     for (; rows > 0; rows--, src += src_rs, dst += dst_rs) {
         size_t j = 0;
+        for (; j + LINE <= cols; j += LINE) {
+            const __m256 low = _mm256_loadu_ps(src + j), high = _mm256_loadu_ps(src + j + LANES);
+            _mm256_storeu_ps(dst + j, low);
+            _mm256_storeu_ps(dst + j + LANES, high);
+        }
         for (; j + LANES <= cols; j += LANES) _mm256_storeu_ps(dst + j, _mm256_loadu_ps(src + j));
         for (; j < cols; j++) dst[j] = src[j];
     }
