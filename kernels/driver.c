@@ -1,11 +1,17 @@
 /* What all kernels share: strips of X, row blocks and K tiles of W, partial sums, threads.
- * Nest, outermost first: strip (packed once, in L2), row block (its partial sums stay near), K tile
- * (its part of the strip stays in L1), then the kernel over the block's panels. */
+ * Nest, outermost first: strip; K tile, whose part of X is packed when its turn comes and stays in
+ * L1; row block, then the kernel over its panels. The partial sums of all rows wait meanwhile.
+ * Where they would be too many (more rows than mc), a strip is packed as a whole and row blocks are
+ * outside of K tiles. */
 #include "packed.h"
 
-/* Floats of one thread's workspace: the strip, then the partial sums of a row block. */
+static int all_rows_wait(const sm_packed *w) {
+    return w->rows <= w->mc;
+}
+
+/* Floats of one thread's workspace: packed X, then the partial sums of mc rows. */
 static size_t strip_floats(const sm_packed *w) {
-    return w->cols * w->kernel->nr;
+    return (all_rows_wait(w) ? w->kt : w->cols) * w->kernel->nr;
 }
 
 static size_t round_up(size_t n, size_t unit) {
@@ -35,48 +41,113 @@ typedef struct job {
     size_t strips, threads;
 } job;
 
-/* One strip x one row block: all K tiles. */
-static void run_block(const job *j, size_t block, size_t n0, const float *strip, float *acc) {
-    const sm_packed *w = j->w;
-    const sm_args *a = j->args;
-    const size_t nr = w->kernel->nr, m0 = w->block_row[block];
-    const int token_major = a->y_cs != 1 && a->y_rs == 1;
-    float *y = a->y + (ptrdiff_t)m0 * a->y_rs + (ptrdiff_t)n0 * a->y_cs;
-    sm_tile t = {.block = block, .acc = acc, .n = sm_min_size(nr, a->n - n0)};
-    t.y = token_major ? acc : y;
-    t.y_rs = token_major ? (ptrdiff_t)nr : a->y_rs;
-    t.bias = a->bias ? a->bias + m0 : NULL;
-    t.lo = a->lo;
-    t.hi = a->hi;
-    for (t.tile = 0; t.tile < w->tiles; t.tile++) {
-        t.x = strip + t.tile * w->kt * nr;
-        t.first = t.tile == 0;
-        t.last = t.tile + 1 == w->tiles;
-        w->kernel->run(w, &t);
-    }
-    if (token_major) sm_strip_store(acc, nr, sm_block_rows(w, block), t.n, has_avx2(w), y, a->y_cs);
-}
+/* Where one strip of X goes. */
+typedef struct strip {
+    const job *j;
+    size_t n0, n; /* its columns */
+    float *x;     /* packed: one K tile, or all */
+    float *acc;   /* partial sums of the rows from row `above` on */
+    size_t above;
+    int token_major;
+} strip;
 
-static void pack_strip(const job *j, size_t n0, float *strip) {
-    const sm_args *a = j->args;
-    const size_t nr = j->w->kernel->nr, n = sm_min_size(nr, a->n - n0);
-    if (j->conv)
-        sm_strip_pack_conv(j->conv, n0, n, nr, strip);
+/* Packs X for the K tiles [first, end). */
+static void pack_tiles(const strip *s, size_t first, size_t end) {
+    const sm_args *a = s->j->args;
+    const sm_packed *w = s->j->w;
+    const size_t k0 = first * w->kt, k = sm_min_size(end * w->kt, w->cols) - k0;
+    if (s->j->conv)
+        sm_strip_pack_conv(s->j->conv, s->n0, s->n, k0, k, w->kernel->nr, s->x);
     else
-        sm_strip_pack(a->x + (ptrdiff_t)n0 * a->x_cs, a->x_rs, a->x_cs, j->w->cols, n, nr,
-                      has_avx2(j->w), strip);
+        sm_strip_pack(a->x + (ptrdiff_t)s->n0 * a->x_cs + (ptrdiff_t)k0 * a->x_rs, a->x_rs, a->x_cs,
+                      k, s->n, w->kernel->nr, has_avx2(w), s->x);
 }
 
-static void pack_all(const job *j) {
-    for (size_t n0 = 0; n0 < j->args->n; n0 += j->w->kernel->nr) pack_strip(j, n0, j->workspace);
+static float *acc_of(const strip *s, size_t block) {
+    return s->acc + (s->j->w->block_row[block] - s->above) * s->j->w->kernel->nr;
 }
 
-/* Strip s, blocks [begin, end). */
-static void run_strip(const job *j, size_t s, size_t begin, size_t end, float *strip, float *acc) {
-    const size_t n0 = s * j->w->kernel->nr;
+static float *y_of(const strip *s, size_t block) {
+    const sm_args *a = s->j->args;
+    return a->y + (ptrdiff_t)s->j->w->block_row[block] * a->y_rs + (ptrdiff_t)s->n0 * a->y_cs;
+}
+
+/* One row block x one K tile, whose X is at x. */
+static void run_segment(const strip *s, size_t block, size_t tile, const float *x) {
+    const sm_packed *w = s->j->w;
+    const sm_args *a = s->j->args;
+    float *acc = acc_of(s, block);
+    const sm_tile t = {.block = block,
+                       .tile = tile,
+                       .x = x,
+                       .acc = acc,
+                       .y = s->token_major ? acc : y_of(s, block),
+                       .y_rs = s->token_major ? (ptrdiff_t)w->kernel->nr : a->y_rs,
+                       .n = s->n,
+                       .bias = a->bias ? a->bias + w->block_row[block] : NULL,
+                       .lo = a->lo,
+                       .hi = a->hi,
+                       .first = tile == 0,
+                       .last = tile + 1 == w->tiles};
+    w->kernel->run(w, &t);
+}
+
+static void store_block(const strip *s, size_t block) {
+    const sm_packed *w = s->j->w;
+    if (s->token_major)
+        sm_strip_store(acc_of(s, block), w->kernel->nr, sm_block_rows(w, block), s->n, has_avx2(w),
+                       y_of(s, block), s->j->args->y_cs);
+}
+
+/* Blocks [begin, end) of all K tiles, for rows that wait together. */
+static void run_tiles(strip *s, size_t begin, size_t end) {
+    s->above = s->j->w->block_row[begin];
+    for (size_t t = 0; t < s->j->w->tiles; t++) {
+        pack_tiles(s, t, t + 1);
+        for (size_t b = begin; b < end; b++) run_segment(s, b, t, s->x);
+    }
+    for (size_t b = begin; b < end; b++) store_block(s, b);
+}
+
+static void run_blocks(strip *s, size_t begin, size_t end) {
+    const sm_packed *w = s->j->w;
+    pack_tiles(s, 0, w->tiles);
+    for (size_t b = begin; b < end; b++) {
+        s->above = w->block_row[b];
+        for (size_t t = 0; t < w->tiles; t++)
+            run_segment(s, b, t, s->x + t * w->kt * w->kernel->nr);
+        store_block(s, b);
+    }
+}
+
+static strip strip_at(const job *j, size_t i, float *x, float *acc) {
+    const sm_args *a = j->args;
+    const size_t nr = j->w->kernel->nr, n0 = i * nr;
+    return (strip){.j = j,
+                   .n0 = n0,
+                   .n = sm_min_size(nr, a->n - n0),
+                   .x = x,
+                   .acc = acc,
+                   .token_major = a->y_cs != 1 && a->y_rs == 1};
+}
+
+/* Strip i, blocks [begin, end). */
+static void run_strip(const job *j, size_t i, size_t begin, size_t end, float *x, float *acc) {
+    strip s = strip_at(j, i, x, acc);
     if (begin == end) return;
-    pack_strip(j, n0, strip);
-    for (size_t b = begin; b < end; b++) run_block(j, b, n0, strip, acc);
+    if (all_rows_wait(j->w))
+        run_tiles(&s, begin, end);
+    else
+        run_blocks(&s, begin, end);
+}
+
+/* As X is packed in a run. */
+static void pack_all(const job *j) {
+    const size_t tiles = j->w->tiles, step = all_rows_wait(j->w) ? 1 : tiles;
+    for (size_t i = 0; i < sm_ceil_div(j->args->n, j->w->kernel->nr); i++) {
+        const strip s = strip_at(j, i, j->workspace, NULL);
+        for (size_t t = 0; t < tiles; t += step) pack_tiles(&s, t, t + step);
+    }
 }
 
 /* What thread i does: as many whole strips as every thread can have, for threads share no X then,
@@ -86,13 +157,13 @@ static void run_share(void *arg, size_t i) {
     const sm_packed *w = j->w;
     const size_t whole = j->strips / j->threads, rest = whole * j->threads;
     const size_t units = (j->strips - rest) * w->parts;
-    float *strip = j->workspace + i * thread_floats(w);
-    float *acc = strip + round_up(strip_floats(w), 16);
-    for (size_t s = i * whole; s < (i + 1) * whole; s++) run_strip(j, s, 0, w->blocks, strip, acc);
+    float *x = j->workspace + i * thread_floats(w);
+    float *acc = x + round_up(strip_floats(w), 16);
+    for (size_t s = i * whole; s < (i + 1) * whole; s++) run_strip(j, s, 0, w->blocks, x, acc);
     for (size_t u = i * units / j->threads, end = (i + 1) * units / j->threads; u < end;) {
         const size_t s = u / w->parts, first = u % w->parts;
         const size_t last = sm_min_size(first + end - u, w->parts);
-        run_strip(j, rest + s, w->part_block[first], w->part_block[last], strip, acc);
+        run_strip(j, rest + s, w->part_block[first], w->part_block[last], x, acc);
         u += last - first;
     }
 }

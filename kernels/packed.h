@@ -12,9 +12,9 @@
 /* Weights packed for one kernel. W is cut into parts of rows of about equal cost, for threads,
  * these into row blocks of at most mc rows, and columns into K tiles of kt; every cut of rows is a
  * multiple of mr, so that panels, and with them sums, do not depend on the cuts; but for sell,
- * which pairs any rows of a block. A segment is one (row block, K tile), and segments follow each
- * other in the order in which the driver visits them: block 0 tile 0, block 0 tile 1, ... What the
- * three streams hold is the format's business (formats/<format>.c). */
+ * which pairs any rows of a block. A segment is one (row block, K tile); they follow each
+ * other as block 0 tile 0, block 0 tile 1, ... What the three streams hold is the format's business
+ * (formats/<format>.c). */
 typedef struct sm_packed {
     const sm_kernel *kernel;
     size_t rows, cols, nnz;
@@ -74,6 +74,10 @@ static inline uint16_t sm_offset_of(size_t k, size_t nr) {
 static inline size_t sm_offset_column(uint16_t offset, size_t nr) {
     return offset * sm_index_unit(nr) / (nr * sizeof(float));
 }
+
+/* So many 16-bit offsets behind the last may be loaded, not used: a stream of a format that says so
+ * ends in as many zeros. */
+enum { SM_OFFSETS_AHEAD = 16 };
 
 /* Largest kt whose offsets fit, and whose columns can be counted in 16 bits. */
 static inline size_t sm_offset_max_kt(size_t nr) {
@@ -166,9 +170,9 @@ void sm_driver_pack_conv(const sm_packed *w, const sm_conv_args *args, void *wor
 void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, size_t n, size_t nr,
                    int avx2, float *strip);
 
-/* The same with the columns [n0, n0 + n) of the unfolded image, k = channels * kernel_h * kernel_w.
- */
-void sm_strip_pack_conv(const sm_conv_args *conv, size_t n0, size_t n, size_t nr, float *strip);
+/* The same with the columns [n0, n0 + n) of the unfolded image, and its rows [k0, k0 + k). */
+void sm_strip_pack_conv(const sm_conv_args *conv, size_t n0, size_t n, size_t k0, size_t k,
+                        size_t nr, float *strip);
 
 /* Stores a tile of Y token-major: y[m + j * y_cs] = tile[m * nr + j] for m < rows, j < n. */
 void sm_strip_store(const float *tile, size_t nr, size_t rows, size_t n, int avx2, float *y,

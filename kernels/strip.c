@@ -99,42 +99,47 @@ static inline void clear_run(float *dst, size_t n) {
 }
 
 /* n columns from image b of output pixel (row, col) on, which lie in memory one after the other in
- * the input as well: within one row, and within one pixel where pixels are skipped. */
-static void pack_run(const sm_conv_args *c, size_t row, size_t col, size_t b, size_t n, size_t nr,
-                     float *strip) {
+ * the input as well: within one row, and within one pixel where pixels are skipped. Rows [k0, k1)
+ * of the unfolded image. */
+static void pack_run(const sm_conv_args *c, size_t row, size_t col, size_t b, size_t n, size_t k0,
+                     size_t k1, size_t nr, float *strip) {
     const ptrdiff_t count = (ptrdiff_t)n, batch = (ptrdiff_t)c->batch;
     const ptrdiff_t width = (ptrdiff_t)c->width * batch; /* of a row, in elements */
     const ptrdiff_t top = (ptrdiff_t)(row * c->stride_h) - c->pad_top;
     const ptrdiff_t left = ((ptrdiff_t)(col * c->stride_w) - c->pad_left) * batch + (ptrdiff_t)b;
-    for (size_t channel = 0; channel < c->channels; channel++) {
-        const float *x = c->x + (ptrdiff_t)channel * c->x_rs;
-        for (ptrdiff_t i = top; i < top + (ptrdiff_t)c->kernel_h; i++) {
-            const int inside = i >= 0 && i < (ptrdiff_t)c->height;
-            for (size_t q = 0; q < c->kernel_w; q++, strip += nr) {
-                const ptrdiff_t first = left + (ptrdiff_t)q * batch; /* the run within its row */
-                ptrdiff_t begin = first < 0 ? -first : 0, end = width - first;
-                if (end > count) end = count;
-                if (!inside || begin >= end) {
-                    clear_run(strip, n);
-                    continue;
-                }
-                clear_run(strip, (size_t)begin);
-                copy_run(strip + begin, x + i * width + first + begin, (size_t)(end - begin));
-                clear_run(strip + end, (size_t)(count - end));
-            }
+    const size_t window = c->kernel_h * c->kernel_w;
+    size_t q = k0 % c->kernel_w, p = k0 % window / c->kernel_w; /* place in the window */
+    const float *x = c->x + (ptrdiff_t)(k0 / window) * c->x_rs;
+    for (size_t k = k0; k < k1; k++, strip += nr) {
+        const ptrdiff_t i = top + (ptrdiff_t)p;
+        const ptrdiff_t first = left + (ptrdiff_t)q * batch; /* the run within its row */
+        ptrdiff_t begin = first < 0 ? -first : 0, end = width - first;
+        if (end > count) end = count;
+        if (i < 0 || i >= (ptrdiff_t)c->height || begin >= end) {
+            clear_run(strip, n);
+        } else {
+            clear_run(strip, (size_t)begin);
+            copy_run(strip + begin, x + i * width + first + begin, (size_t)(end - begin));
+            clear_run(strip + end, (size_t)(count - end));
         }
+        if (++q < c->kernel_w) continue;
+        q = 0;
+        if (++p < c->kernel_h) continue;
+        p = 0;
+        x += c->x_rs;
     }
 }
 
-void sm_strip_pack_conv(const sm_conv_args *c, size_t n0, size_t n, size_t nr, float *strip) {
+void sm_strip_pack_conv(const sm_conv_args *c, size_t n0, size_t n, size_t k0, size_t k, size_t nr,
+                        float *strip) {
     for (size_t done = 0, run; done < n; done += run) {
         const size_t pixel = (n0 + done) / c->batch, b = (n0 + done) % c->batch;
         const size_t row = pixel / c->out_w, col = pixel % c->out_w;
         run = (c->stride_w == 1 ? c->out_w - col : 1) * c->batch - b;
         run = sm_min_size(run, n - done);
-        pack_run(c, row, col, b, run, nr, strip + done);
+        pack_run(c, row, col, b, run, k0, k0 + k, nr, strip + done);
     }
-    clear_columns(strip, c->channels * c->kernel_h * c->kernel_w, n, nr);
+    clear_columns(strip, k, n, nr);
 }
 
 void sm_strip_store(const float *tile, size_t nr, size_t rows, size_t n, int avx2, float *y,
