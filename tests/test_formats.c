@@ -152,8 +152,8 @@ static void expect_sell(size_t mr, const uint32_t *row, size_t rows, size_t grou
                         size_t turns) {
     sm_csr w;
     make_rows(row, rows, &w);
-    expect_bytes("sell", mr, &w, steps * mr * 4, (steps * mr - turns * mr / 2) * 2,
-                 groups * (2 + mr) * 2);
+    expect_bytes("sell", mr, &w, steps * mr * 4,
+                 (steps * mr - turns * mr / 2 + SM_OFFSETS_AHEAD) * 2, groups * (2 + mr) * 2);
     sm_packed p = pack(&w, find("sell", mr), w.cols, w.rows);
     check_packed(&w, &p);
     sm_packed_free(&p);

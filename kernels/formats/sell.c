@@ -7,8 +7,9 @@
  *
  * Per group 2 + mr 16-bit words: the turns (a shared step, then a single one), the single steps
  * behind them, and the rows, counted from the block's first. Offsets are 16 bits, in units of
- * sm_index_unit() bytes: mr / 2 a shared step, mr a single one; values are mr a step. At most half
- * of the steps are shared: more would not make a kernel faster. */
+ * sm_index_unit() bytes: mr / 2 a shared step, mr a single one, and SM_OFFSETS_AHEAD behind the
+ * last; values are mr a step. At most half of the steps are shared: more would not make a kernel
+ * faster. */
 #include "packed.h"
 #include <stdlib.h>
 #include <string.h>
@@ -271,10 +272,15 @@ static sm_status pack(const sm_csr *csr, sm_packed *out) {
     out->head16 = sm_alloc(heads, sizeof *out->head16);
     int have = order_alloc(out, &o) && cursor && out->head16;
     if (have) {
-        const place end = walk(csr, out, cursor, &o);
+        place end = walk(csr, out, cursor, &o);
+        end.index += SM_OFFSETS_AHEAD;
+        out->index_at[out->blocks * out->tiles] = end.index;
         out->index16 = sm_alloc(end.index, sizeof *out->index16);
         out->value = sm_alloc(end.value, sizeof *out->value);
         have = out->index16 && out->value;
+        if (have)
+            memset(out->index16 + end.index - SM_OFFSETS_AHEAD, 0,
+                   SM_OFFSETS_AHEAD * sizeof *out->index16);
         out->index_bits = 16;
         out->bytes = (sm_bytes){end.value * sizeof(float), end.index * sizeof(uint16_t),
                                 heads * sizeof(uint16_t)};

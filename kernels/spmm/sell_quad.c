@@ -14,7 +14,11 @@ _Static_assert(MR % 4 == 0, "four weights a load");
 _Static_assert(MR *NV + 3 <= VEC_REGS, "the tile, two weights and a vector of X must fit");
 
 enum {
-    UNIT = 8, /* sm_index_unit(NR) */
+    UNIT = 8,       /* sm_index_unit(NR) */
+    QUADS = MR / 4, /* rows are taken in fours */
+    SHARED = MR / 2,
+    TURN = SHARED + MR, /* offsets of a step with a column for each pair, and of a turn */
+    AHEAD = SM_OFFSETS_AHEAD / MR, /* single steps whose offsets are loaded in advance */
     /* Whether four weights can stay in a register beside two of them, one row of X and the tile. */
     ROOM = MR * NV + 4 < VEC_REGS
 };
@@ -32,13 +36,23 @@ SM_INLINE void two_weights(const float *four, const size_t first, vec *a, vec *b
     }
 }
 
+/* Offsets of a step's columns, by fours of rows. They are loaded long before X is: a core serves
+ * loads by age, so that the offsets of a step would wait for all loads of X before them, and the
+ * step's own loads of X for the offsets. */
+SM_INLINE void load_pairs(uint32_t offsets[QUADS], const uint16_t *index) {
+    SM_FOR (q, QUADS) __builtin_memcpy(&offsets[q], index + 2 * q, sizeof offsets[q]);
+}
+SM_INLINE void load_quads(uint64_t offsets[QUADS], const uint16_t *index) {
+    SM_FOR (q, QUADS) __builtin_memcpy(&offsets[q], index + 4 * q, sizeof offsets[q]);
+}
+
 /* A column for each pair of rows. */
-SM_INLINE void shared_step(vec acc[MR][NV], const uint16_t *index, const float *value,
+SM_INLINE void shared_step(vec acc[MR][NV], const uint32_t offsets[QUADS], const float *value,
                            const char *x, const size_t nv) {
-    SM_FOR (q, MR / 4) {
+    SM_FOR (q, QUADS) {
         SM_FOR (p, 2) {
             const size_t r = 4 * q + 2 * p;
-            const float *xr = (const float *)(x + (size_t)index[r / 2] * UNIT);
+            const float *xr = (const float *)(x + (size_t)(offsets[q] >> 16 * p & 0xffff) * UNIT);
             vec a, b;
             two_weights(value + 4 * q, 2 * p, &a, &b);
             SM_FOR (j, nv) {
@@ -52,23 +66,21 @@ SM_INLINE void shared_step(vec acc[MR][NV], const uint16_t *index, const float *
 }
 
 /* A column for each row. */
-SM_INLINE void single_step(vec acc[MR][NV], const uint16_t *index, const float *value,
+SM_INLINE void single_step(vec acc[MR][NV], const uint64_t offsets[QUADS], const float *value,
                            const char *x, const size_t nv) {
-    SM_FOR (q, MR / 4) {
+    SM_FOR (q, QUADS) {
         const vec_four four = vec_load_four(value + 4 * q);
-        uint64_t offsets;
-        __builtin_memcpy(&offsets, index + 4 * q, sizeof offsets);
         SM_FOR (i, 4) {
-            const float *xr = (const float *)(x + (size_t)(offsets >> 16 * i & 0xffff) * UNIT);
+            const size_t r = 4 * q + i;
+            const float *xr = (const float *)(x + (size_t)(offsets[q] >> 16 * i & 0xffff) * UNIT);
             const vec weight = vec_pick(four, i);
-            SM_FOR (j, nv)
-                acc[4 * q + i][j] = vec_fma(weight, vec_load(xr + j * VL), acc[4 * q + i][j]);
+            SM_FOR (j, nv) acc[r][j] = vec_fma(weight, vec_load(xr + j * VL), acc[r][j]);
         }
     }
 }
 
 SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
-    enum { COUNTS = 2, SHARED = MR / 2 };
+    enum { COUNTS = 2, HEAD = COUNTS + MR };
     const size_t segment = t->block * w->tiles + t->tile;
     const size_t rows = sm_block_rows(w, t->block);
     const uint16_t *head = w->head16 + w->head_at[segment];
@@ -76,24 +88,41 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
     const uint16_t *index = w->index16 + w->index_at[segment];
     const float *value = w->value + w->value_at[segment];
     const char *x = (const char *)t->x;
-    for (; head < head_end; head += COUNTS + MR) {
+    for (; head < head_end; head += HEAD) {
+        const uint16_t *const turns_end = index + (size_t)head[0] * TURN;
+        const uint16_t *const end = turns_end + (size_t)head[1] * MR;
+        uint32_t pairs[QUADS];
+        uint64_t quads[QUADS], ahead[AHEAD][QUADS];
+        load_pairs(pairs, index);
+        load_quads(quads, index + SHARED);
         size_t row[MR];
         SM_FOR (r, MR) row[r] = head[COUNTS + r];
         vec acc[MR][NV];
         rows_begin(acc, t, row, rows, nv);
-        if (t->last && head + COUNTS + MR < head_end) {
+        if (t->last && head + HEAD < head_end) {
             size_t next[MR];
-            SM_FOR (r, MR) next[r] = head[2 * COUNTS + MR + r];
+            SM_FOR (r, MR) next[r] = head[HEAD + COUNTS + r];
             prefetch_y(t, next, nv);
         }
-        for (const uint16_t *end = index + (size_t)head[0] * (SHARED + MR); index < end;
-             index += SHARED + MR, value += 2 * MR) {
-            shared_step(acc, index, value, x, nv);
-            single_step(acc, index + SHARED, value + MR, x, nv);
+        SM_FOR (s, AHEAD) load_quads(ahead[s], turns_end + s * MR);
+        for (; index < turns_end; index += TURN, value += 2 * MR) {
+            uint32_t now_pairs[QUADS];
+            uint64_t now_quads[QUADS];
+            SM_FOR (q, QUADS) now_pairs[q] = pairs[q];
+            SM_FOR (q, QUADS) now_quads[q] = quads[q];
+            load_pairs(pairs, index + TURN);
+            load_quads(quads, index + TURN + SHARED);
+            shared_step(acc, now_pairs, value, x, nv);
+            single_step(acc, now_quads, value + MR, x, nv);
         }
-        for (const uint16_t *end = index + (size_t)head[1] * MR; index < end;
-             index += MR, value += MR)
-            single_step(acc, index, value, x, nv);
+        for (; index < end; index += MR, value += MR) {
+            uint64_t now[QUADS];
+            SM_FOR (q, QUADS) now[q] = ahead[0][q];
+            SM_FOR (s, AHEAD - 1)
+                SM_FOR (q, QUADS) ahead[s][q] = ahead[s + 1][q];
+            load_quads(ahead[AHEAD - 1], index + SM_OFFSETS_AHEAD);
+            single_step(acc, now, value, x, nv);
+        }
         rows_end(acc, t, row, rows, nv);
     }
 }
