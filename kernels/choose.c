@@ -69,9 +69,11 @@ static double density(const sm_csr *csr) {
     return (double)csr->nnz / ((double)csr->rows * (double)csr->cols);
 }
 
-/* As many tiles as there are of kt columns, but all about equally wide. */
+/* As many tiles as there are of kt columns, but all about equally wide, and of whole blocks of the
+ * transposes that token-major X needs. */
 static size_t even_tiles(size_t cols, size_t kt) {
-    return sm_ceil_div(cols, sm_ceil_div(cols, kt));
+    const size_t even = sm_ceil_div(cols, sm_ceil_div(cols, kt));
+    return sm_min_size(sm_ceil_div(even, 8) * 8, kt < cols ? kt : cols);
 }
 
 /* K tiles worth trying, as multiples of the one whose strip fills L1. The streams of W and Y pass

@@ -4,7 +4,7 @@
 #include "strip_avx2.h"
 #include "isa/intrin.h"
 
-enum { EDGE = 8, CHUNK = 64 }; /* floats: of a block, of a turn */
+enum { EDGE = 8, CHUNK = 128 }; /* floats: of a block, of a turn */
 
 static inline __m256 halves(const float *low, const float *high) {
     return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);
