@@ -139,7 +139,8 @@ def _peers(runs, targets, dense):
         return [], []
     head = ["weights", "N", "geometric mean", "worst layer", "target", "cells", "behind"]
     cells = [[r["provenance"], r["n"], f"**{r['value']:.2f}**", worst_of(r, labels),
-              reached(r["value"], r["target"]), r["points"], r["behind"]] for r in rows]
+              reached(r["value"] if dense else r["worst"], r["target"]), r["points"], r["behind"]]
+             for r in rows]
     if not dense:
         head.insert(2, "sparsity")
         cells = [[*line[:2], f"{r['percent']} %", *line[2:]] for line, r in zip(cells, rows)]
