@@ -73,7 +73,7 @@ static double density(const sm_csr *csr) {
  * transposes that token-major X needs. */
 static size_t even_tiles(size_t cols, size_t kt) {
     const size_t even = sm_ceil_div(cols, sm_ceil_div(cols, kt));
-    return sm_min_size(sm_ceil_div(even, 8) * 8, kt < cols ? kt : cols);
+    return sm_min_size(sm_round_up(even, 8), kt < cols ? kt : cols);
 }
 
 /* K tiles worth trying, as multiples of the one whose strip fills L1. The streams of W and Y pass
@@ -147,7 +147,7 @@ static void add_candidates(search *s, const sm_kernel *k) {
     size_t kt[MAX_TILES];
     const size_t choices = kt_choices(s, k, kt);
     candidate c = {.kernel = k, .mc = mc_choice(s, k)};
-    c.padded = sm_ceil_div(s->opt->n, k->nr) * k->nr;
+    c.padded = sm_round_up(s->opt->n, k->nr);
     c.fill = fill(s, k);
     c.dense = strcmp(k->format, "dense") == 0;
     c.work = c.padded * (size_t)(10.0 * c.fill);
@@ -298,7 +298,7 @@ static void cool(const candidate *c) {
 /* Columns that are computed for n: whole strips, and of the last one whole vectors. */
 static double computed(const sm_kernel *k, size_t n) {
     const size_t vector = sm_min_size(k->nr, lanes(k)), rest = n % k->nr;
-    const size_t columns = n - rest + sm_ceil_div(rest, vector) * vector;
+    const size_t columns = n - rest + sm_round_up(rest, vector);
     return (double)columns;
 }
 

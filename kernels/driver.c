@@ -9,18 +9,16 @@ static int all_rows_wait(const sm_packed *w) {
     return w->rows <= w->mc;
 }
 
-/* Floats of one thread's workspace: packed X, then the partial sums of mc rows. */
-static size_t strip_floats(const sm_packed *w) {
-    return (all_rows_wait(w) ? w->kt : w->cols) * w->kernel->nr;
-}
+/* Floats of one thread's workspace: packed X, then the partial sums of mc rows, in whole cache
+ * lines: threads share none, and both are aligned. */
+enum { LINE = 16 };
 
-static size_t round_up(size_t n, size_t unit) {
-    return sm_ceil_div(n, unit) * unit;
+static size_t strip_floats(const sm_packed *w) {
+    return sm_round_up((all_rows_wait(w) ? w->kt : w->cols) * w->kernel->nr, LINE);
 }
 
 static size_t thread_floats(const sm_packed *w) {
-    enum { LINE = 16 }; /* floats in 64 bytes: threads do not share lines, buffers are aligned */
-    return round_up(strip_floats(w), LINE) + round_up(w->mc * w->kernel->nr, LINE);
+    return strip_floats(w) + sm_round_up(w->mc * w->kernel->nr, LINE);
 }
 
 size_t sm_driver_workspace(const sm_packed *w, size_t n, size_t threads) {
@@ -158,7 +156,7 @@ static void run_share(void *arg, size_t i) {
     const size_t whole = j->strips / j->threads, rest = whole * j->threads;
     const size_t units = (j->strips - rest) * w->parts;
     float *x = j->workspace + i * thread_floats(w);
-    float *acc = x + round_up(strip_floats(w), 16);
+    float *acc = x + strip_floats(w);
     for (size_t s = i * whole; s < (i + 1) * whole; s++) run_strip(j, s, 0, w->blocks, x, acc);
     for (size_t u = i * units / j->threads, end = (i + 1) * units / j->threads; u < end;) {
         const size_t s = u / w->parts, first = u % w->parts;

@@ -53,6 +53,19 @@ static inline size_t sm_ceil_div(size_t a, size_t b) {
     return a / b + (a % b != 0); /* a may be SIZE_MAX: a caller's "no limit" */
 }
 
+/* The least multiple of unit that is n or more. */
+static inline size_t sm_round_up(size_t n, size_t unit) {
+    return sm_ceil_div(n, unit) * unit;
+}
+
+/* Where a segment begins in the three streams; behind the last, where they end. */
+static inline void sm_begin_segment(sm_packed *p, size_t segment, size_t head, size_t index,
+                                    size_t value) {
+    p->head_at[segment] = head;
+    p->index_at[segment] = index;
+    p->value_at[segment] = value;
+}
+
 /* Rows of row block b, columns of K tile t. */
 static inline size_t sm_block_rows(const sm_packed *w, size_t b) {
     return w->block_row[b + 1] - w->block_row[b];

@@ -32,7 +32,7 @@ def percent(share):
 
 
 def reached(value, target):
-    """The target, and whether the mean reaches it as printed."""
+    """The target, and whether the value that is held to it reaches it as printed."""
     if target is None:
         return "-"
     return f"{target:g}, " + ("reached" if round(value, 2) >= target else MISSED)

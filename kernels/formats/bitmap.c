@@ -36,9 +36,7 @@ static sm_status pack(const sm_csr *csr, sm_packed *out) {
         const size_t rows = sm_block_rows(out, b);
         for (size_t t = 0; t < out->tiles; t++, segment++) {
             const size_t cols = sm_tile_cols(out, t);
-            out->head_at[segment] = 0;
-            out->index_at[segment] = index;
-            out->value_at[segment] = value;
+            sm_begin_segment(out, segment, 0, index, value);
             for (size_t r = 0; r < rows; r += mr, index += cols) {
                 sm_columns_take(csr, out, &c, out->block_row[b] + r, sm_min_size(mr, rows - r), t);
                 value += pack_panel(&c, mr, cols, out->index16 + index, out->value + value);
@@ -47,9 +45,7 @@ static sm_status pack(const sm_csr *csr, sm_packed *out) {
             value += SLACK;
         }
     }
-    out->head_at[segment] = 0;
-    out->index_at[segment] = index;
-    out->value_at[segment] = value;
+    sm_begin_segment(out, segment, 0, index, value);
     out->index_bits = 1;
     out->bytes = (sm_bytes){.values = value * sizeof(float), .indices = index * sizeof(uint16_t)};
     sm_columns_free(&c);

@@ -49,18 +49,14 @@ sm_status sm_pack_panels(const sm_csr *csr, sm_packed *out, sm_pack_panel *pack_
     for (size_t b = 0; b < out->blocks; b++) {
         const size_t rows = sm_block_rows(out, b);
         for (size_t t = 0; t < out->tiles; t++, segment++) {
-            out->head_at[segment] = head;
-            out->index_at[segment] = index;
-            out->value_at[segment] = value;
+            sm_begin_segment(out, segment, head, index, value);
             for (size_t r = 0; r < rows; r += mr) {
                 sm_columns_take(csr, out, &c, out->block_row[b] + r, sm_min_size(mr, rows - r), t);
                 pack_panel(out, &c, sm_tile_cols(out, t), &head, &index, &value);
             }
         }
     }
-    out->head_at[segment] = head;
-    out->index_at[segment] = index;
-    out->value_at[segment] = value;
+    sm_begin_segment(out, segment, head, index, value);
     out->index_bits = 16;
     out->bytes =
         (sm_bytes){value * sizeof(float), index * sizeof(uint16_t), head * sizeof(uint16_t)};

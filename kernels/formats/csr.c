@@ -15,8 +15,7 @@ static sm_status pack(const sm_csr *csr, sm_packed *out) {
     size_t head = 0, at = 0, segment = 0;
     for (size_t b = 0; b < out->blocks; b++) {
         for (size_t t = 0; t < out->tiles; t++, segment++) {
-            out->head_at[segment] = head;
-            out->index_at[segment] = out->value_at[segment] = at;
+            sm_begin_segment(out, segment, head, at, at);
             for (size_t r = 0; r < sm_block_rows(out, b); r++) {
                 uint32_t begin, end;
                 sm_row_in_tile(csr, cursor, out->block_row[b] + r, (t + 1) * out->kt, &begin, &end);
@@ -28,8 +27,7 @@ static sm_status pack(const sm_csr *csr, sm_packed *out) {
             }
         }
     }
-    out->head_at[segment] = head;
-    out->index_at[segment] = out->value_at[segment] = at;
+    sm_begin_segment(out, segment, head, at, at);
     out->index_bits = 32;
     out->bytes = (sm_bytes){at * sizeof(float), at * sizeof(uint32_t), head * sizeof(uint32_t)};
     sm_free(cursor);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 static sm_status pack(const sm_csr *csr, sm_packed *out) {
-    const size_t mr = out->kernel->mr, padded = sm_ceil_div(out->rows, mr) * mr;
+    const size_t mr = out->kernel->mr, padded = sm_round_up(out->rows, mr);
     out->value = sm_alloc(padded * out->cols, sizeof *out->value);
     uint32_t *cursor = sm_alloc(csr->rows, sizeof *cursor);
     if (!out->value || !cursor) {
@@ -18,19 +18,17 @@ static sm_status pack(const sm_csr *csr, sm_packed *out) {
         const size_t rows = sm_block_rows(out, b);
         for (size_t t = 0; t < out->tiles; t++, segment++) {
             const size_t c0 = t * out->kt, cols = sm_tile_cols(out, t);
-            out->head_at[segment] = out->index_at[segment] = 0;
-            out->value_at[segment] = at;
+            sm_begin_segment(out, segment, 0, 0, at);
             for (size_t r = 0; r < rows; r++) {
                 float *panel = out->value + at + r / mr * mr * cols + r % mr;
                 uint32_t begin, end;
                 sm_row_in_tile(csr, cursor, out->block_row[b] + r, c0 + cols, &begin, &end);
                 for (uint32_t i = begin; i < end; i++) panel[(csr->col[i] - c0) * mr] = csr->val[i];
             }
-            at += sm_ceil_div(rows, mr) * mr * cols;
+            at += sm_round_up(rows, mr) * cols;
         }
     }
-    out->head_at[segment] = out->index_at[segment] = 0;
-    out->value_at[segment] = at;
+    sm_begin_segment(out, segment, 0, 0, at);
     out->bytes.values = at * sizeof(float);
     sm_free(cursor);
     return SM_OK;

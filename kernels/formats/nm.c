@@ -85,9 +85,7 @@ static void walk(const sm_csr *csr, sm_packed *out, uint32_t *cursor, slots *s) 
     for (size_t b = 0; b < out->blocks; b++) {
         const size_t rows = sm_block_rows(out, b);
         for (size_t t = 0; t < out->tiles; t++, segment++) {
-            out->head_at[segment] = head;
-            out->index_at[segment] = s->count * s->words;
-            out->value_at[segment] = s->count * mr;
+            sm_begin_segment(out, segment, head, s->count * s->words, s->count * mr);
             for (size_t r = 0; r < rows; r += mr) {
                 const size_t before = s->count;
                 pending p;
@@ -98,9 +96,7 @@ static void walk(const sm_csr *csr, sm_packed *out, uint32_t *cursor, slots *s) 
             }
         }
     }
-    out->head_at[segment] = head;
-    out->index_at[segment] = s->count * s->words;
-    out->value_at[segment] = s->count * mr;
+    sm_begin_segment(out, segment, head, s->count * s->words, s->count * mr);
 }
 
 static sm_status pack(const sm_csr *csr, sm_packed *out) {

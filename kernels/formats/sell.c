@@ -53,8 +53,7 @@ static int order_alloc(const sm_packed *p, order *o) {
 
 /* Rows of a block, those included that complete the last group. */
 static size_t whole_groups(const sm_packed *p, size_t block) {
-    const size_t mr = p->kernel->mr;
-    return sm_ceil_div(sm_block_rows(p, block), mr) * mr;
+    return sm_round_up(sm_block_rows(p, block), p->kernel->mr);
 }
 
 static size_t length(const order *o, size_t row) {
@@ -230,12 +229,6 @@ static void fill_segment(const sm_csr *csr, sm_packed *p, const order *o, size_t
     }
 }
 
-static void begin_segment(sm_packed *p, size_t segment, const place *at) {
-    p->head_at[segment] = at->head;
-    p->index_at[segment] = at->index;
-    p->value_at[segment] = at->value;
-}
-
 /* Visits every segment: plans it (there are no streams yet) or fills it. */
 static place walk(const sm_csr *csr, sm_packed *p, uint32_t *cursor, order *o) {
     place at = {0};
@@ -247,12 +240,18 @@ static place walk(const sm_csr *csr, sm_packed *p, uint32_t *cursor, order *o) {
             if (p->value) {
                 fill_segment(csr, p, o, segment, t);
             } else {
-                begin_segment(p, segment, &at);
+                sm_begin_segment(p, segment, at.head, at.index, at.value);
                 plan_segment(csr, p, o, b, t, &at);
             }
         }
     }
-    if (!p->value) begin_segment(p, segment, &at);
+    if (p->value) {
+        memset(p->index16 + p->index_at[segment] - SM_OFFSETS_AHEAD, 0,
+               SM_OFFSETS_AHEAD * sizeof *p->index16);
+    } else {
+        at.index += SM_OFFSETS_AHEAD;
+        sm_begin_segment(p, segment, at.head, at.index, at.value);
+    }
     return at;
 }
 
@@ -272,15 +271,10 @@ static sm_status pack(const sm_csr *csr, sm_packed *out) {
     out->head16 = sm_alloc(heads, sizeof *out->head16);
     int have = order_alloc(out, &o) && cursor && out->head16;
     if (have) {
-        place end = walk(csr, out, cursor, &o);
-        end.index += SM_OFFSETS_AHEAD;
-        out->index_at[out->blocks * out->tiles] = end.index;
+        const place end = walk(csr, out, cursor, &o);
         out->index16 = sm_alloc(end.index, sizeof *out->index16);
         out->value = sm_alloc(end.value, sizeof *out->value);
         have = out->index16 && out->value;
-        if (have)
-            memset(out->index16 + end.index - SM_OFFSETS_AHEAD, 0,
-                   SM_OFFSETS_AHEAD * sizeof *out->index16);
         out->index_bits = 16;
         out->bytes = (sm_bytes){end.value * sizeof(float), end.index * sizeof(uint16_t),
                                 heads * sizeof(uint16_t)};
