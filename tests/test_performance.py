@@ -14,6 +14,7 @@ import adversarial
 import paired
 import performance_data
 import performance_page
+import performance_sections
 import plan_choice
 import report_data
 import scaling
@@ -192,6 +193,15 @@ class Rows(Performance):
         self.assertEqual([b["peer"] for b in behind], ["mkl-sparse"])
         rows, _ = performance_data.against_peers(run, True, TARGETS)
         self.assertEqual([(round(r["value"], 3), r["target"]) for r in rows], [(1.1, 0.95)])
+
+    def test_peers_are_held_to_every_matrix(self):
+        sparse = {"peer": "mkl-sparse", "format": "sparse", "isa": "", "group_cells": 2}
+        cells = [timed("g", "a", 100, group_cells=2), timed("g", "mkl-sparse", 90, **sparse),
+                 timed("h", "a", 100, group_cells=2), timed("h", "mkl-sparse", 200, **sparse)]
+        lines, _ = performance_sections.peers([self.run_of(*cells)], {}, TARGETS)
+        self.assertIn("missed", lines[2])
+        lines, _ = performance_sections.peers([self.run_of(*cells[2:])], {}, TARGETS)
+        self.assertIn("reached", lines[2])
 
     def test_time_against_bytes(self):
         rows = performance_data.byte_shares(self.run_of(
