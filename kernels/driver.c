@@ -2,7 +2,7 @@
  * Nest, outermost first: strip; K tile, whose part of X is packed when its turn comes and stays in
  * L1; row block, then the kernel over its panels. The partial sums of all rows wait meanwhile.
  * Where they would be too many (more rows than mc), a strip is packed as a whole and row blocks are
- * outside of K tiles. */
+ * outside of K tiles. Kernels that can read X where it lies are given it there. */
 #include "packed.h"
 
 static int all_rows_wait(const sm_packed *w) {
@@ -49,16 +49,26 @@ typedef struct strip {
     int token_major;
 } strip;
 
-/* Packs X for the K tiles [first, end). */
-static void pack_tiles(const strip *s, size_t first, size_t end) {
+/* A strip of X from some K tile on: row k is at x + k * rs. */
+typedef struct view {
+    const float *x;
+    ptrdiff_t rs;
+} view;
+
+/* X of the K tiles [first, end): packed, or as it lies. */
+static view take_tiles(const strip *s, size_t first, size_t end) {
     const sm_args *a = s->j->args;
     const sm_packed *w = s->j->w;
+    const size_t nr = w->kernel->nr;
     const size_t k0 = first * w->kt, k = sm_min_size(end * w->kt, w->cols) - k0;
-    if (s->j->conv)
-        sm_strip_pack_conv(s->j->conv, s->n0, s->n, k0, k, w->kernel->nr, s->x);
-    else
-        sm_strip_pack(a->x + (ptrdiff_t)s->n0 * a->x_cs + (ptrdiff_t)k0 * a->x_rs, a->x_rs, a->x_cs,
-                      k, s->n, w->kernel->nr, has_avx2(w), s->x);
+    if (s->j->conv) {
+        sm_strip_pack_conv(s->j->conv, s->n0, s->n, k0, k, nr, s->x);
+        return (view){s->x, (ptrdiff_t)nr};
+    }
+    const float *x = a->x + (ptrdiff_t)s->n0 * a->x_cs + (ptrdiff_t)k0 * a->x_rs;
+    if (sm_format_of(w->kernel)->in_place && nr > 1 && a->x_cs == 1) return (view){x, a->x_rs};
+    sm_strip_pack(x, a->x_rs, a->x_cs, k, s->n, nr, has_avx2(w), s->x);
+    return (view){s->x, (ptrdiff_t)nr};
 }
 
 static float *acc_of(const strip *s, size_t block) {
@@ -70,14 +80,15 @@ static float *y_of(const strip *s, size_t block) {
     return a->y + (ptrdiff_t)s->j->w->block_row[block] * a->y_rs + (ptrdiff_t)s->n0 * a->y_cs;
 }
 
-/* One row block x one K tile, whose X is at x. */
-static void run_segment(const strip *s, size_t block, size_t tile, const float *x) {
+/* One row block x one K tile. */
+static void run_segment(const strip *s, size_t block, size_t tile, view x) {
     const sm_packed *w = s->j->w;
     const sm_args *a = s->j->args;
     float *acc = acc_of(s, block);
     const sm_tile t = {.block = block,
                        .tile = tile,
-                       .x = x,
+                       .x = x.x,
+                       .x_rs = x.rs,
                        .acc = acc,
                        .y = s->token_major ? acc : y_of(s, block),
                        .y_rs = s->token_major ? (ptrdiff_t)w->kernel->nr : a->y_rs,
@@ -101,19 +112,19 @@ static void store_block(const strip *s, size_t block) {
 static void run_tiles(strip *s, size_t begin, size_t end) {
     s->above = s->j->w->block_row[begin];
     for (size_t t = 0; t < s->j->w->tiles; t++) {
-        pack_tiles(s, t, t + 1);
-        for (size_t b = begin; b < end; b++) run_segment(s, b, t, s->x);
+        const view x = take_tiles(s, t, t + 1);
+        for (size_t b = begin; b < end; b++) run_segment(s, b, t, x);
     }
     for (size_t b = begin; b < end; b++) store_block(s, b);
 }
 
 static void run_blocks(strip *s, size_t begin, size_t end) {
     const sm_packed *w = s->j->w;
-    pack_tiles(s, 0, w->tiles);
+    const view all = take_tiles(s, 0, w->tiles);
     for (size_t b = begin; b < end; b++) {
         s->above = w->block_row[b];
         for (size_t t = 0; t < w->tiles; t++)
-            run_segment(s, b, t, s->x + t * w->kt * w->kernel->nr);
+            run_segment(s, b, t, (view){all.x + (ptrdiff_t)(t * w->kt) * all.rs, all.rs});
         store_block(s, b);
     }
 }
@@ -144,7 +155,7 @@ static void pack_all(const job *j) {
     const size_t tiles = j->w->tiles, step = all_rows_wait(j->w) ? 1 : tiles;
     for (size_t i = 0; i < sm_ceil_div(j->args->n, j->w->kernel->nr); i++) {
         const strip s = strip_at(j, i, j->workspace, NULL);
-        for (size_t t = 0; t < tiles; t += step) pack_tiles(&s, t, t + step);
+        for (size_t t = 0; t < tiles; t += step) (void)take_tiles(&s, t, t + step);
     }
 }
 

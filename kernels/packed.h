@@ -35,8 +35,8 @@ typedef struct sm_packed {
 /* One call of a micro-kernel. */
 typedef struct sm_tile {
     size_t block, tile; /* segment of W */
-    const float *x; /* packed strip: cols x nr from this K tile's first column; the strip is 64-byte
-                       aligned */
+    const float *x;    /* strip of X, from this K tile's first row: element (k, j) is x[k * x_rs + j] */
+    ptrdiff_t x_rs;    /* nr where the strip is packed, at 64 bytes; else X as it lies, see in_place */
     float *acc;     /* partial sums of the block, rows x nr; 64-byte aligned */
     float *y;       /* block's first row of Y; element (r, j) is y[r * y_rs + j] */
     ptrdiff_t y_rs;
@@ -125,6 +125,9 @@ typedef struct sm_format {
     size_t (*values)(const sm_csr *csr, size_t mr);
     /* A row costs a kernel the same whatever is in it. */
     int rows_alike;
+    /* Kernels for many columns read X where it lies, wherever that is, and none from column
+     * sm_tile.n on; where its columns are next to each other no strip is packed. */
+    int in_place;
 } sm_format;
 
 const sm_format *sm_format_of(const sm_kernel *kernel);

@@ -63,7 +63,7 @@ class Refusals(Builds):
 
     def test_levels_that_are_missing(self):
         path = self.stub("SCALAR_ONLY")
-        kernel = "spmm_csr_f32_avx2_row_1x32"
+        kernel = "spmm_csr_f32_avx2_row_1x64"
         self.refused(self.compare(path, "--kernels", kernel), kernel, "avx2", "not usable", code=5)
         everything = ["--base", path, "--cand", path, "--layers", "layers.txt"]
         done = ab(*everything, "--isa", "autovec256", cwd=self.folder)

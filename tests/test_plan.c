@@ -49,7 +49,7 @@ static void test_what_is_refused(void **state) {
     expect_refused(&p.w, &o, SM_E_ISA, "(unknown)");
     o = (sm_plan_options){.size = sizeof o, .format_mask = 1u << 31};
     expect_refused(&p.w, &o, SM_E_ARG, "no kernel has the levels and formats allowed");
-    o = (sm_plan_options){.size = sizeof o, .isa_mask = 1, .kernel = "spmm_csr_f32_avx2_row_1x32"};
+    o = (sm_plan_options){.size = sizeof o, .isa_mask = 1, .kernel = "spmm_csr_f32_avx2_row_1x64"};
     expect_refused(&p.w, &o, SM_E_ISA, "avx2");
     o = (sm_plan_options){.size = sizeof o, .kernel = "spmm_csr_f32_scalar_row_1x8"};
     o.format_mask = ~(1u << format_index("csr"));

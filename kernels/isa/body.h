@@ -75,6 +75,8 @@ _Static_assert(SM_NR % VL == 0, "nr must be a whole number of vectors");
             NARROW_TO(body, w, t, 3)                                                               \
             NARROW_TO(body, w, t, 4)                                                               \
             NARROW_TO(body, w, t, 5)                                                               \
+            NARROW_TO(body, w, t, 6)                                                               \
+            NARROW_TO(body, w, t, 7)                                                               \
         default:                                                                                   \
             break;                                                                                 \
         }                                                                                          \

@@ -33,6 +33,9 @@ static inline __m256i vec_tail_mask(size_t n) {
     const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)(n < 8 ? n : 8)), lane);
 }
+static inline vec vec_load_tail(const float *p, size_t n) {
+    return _mm256_maskload_ps(p, vec_tail_mask(n));
+}
 static inline void vec_store_tail(float *p, vec v, size_t n) {
     _mm256_maskstore_ps(p, vec_tail_mask(n), v);
 }

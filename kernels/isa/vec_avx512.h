@@ -34,6 +34,11 @@ static inline void vec_storeu(float *p, vec v) {
 }
 #ifdef SM_EMULATE
 /* SIMDe's masked memory operations touch all 64 bytes, and it has no expanding load. */
+static inline vec vec_load_tail(const float *p, size_t n) {
+    vec v = _mm512_setzero_ps();
+    memcpy(&v, p, (n < 16 ? n : 16) * sizeof *p);
+    return v;
+}
 static inline void vec_store_tail(float *p, vec v, size_t n) {
     memcpy(p, &v, (n < 16 ? n : 16) * sizeof *p);
 }
@@ -53,6 +58,9 @@ static inline vec vec_expand(const float *p, unsigned bits) {
 }
 static inline __mmask16 vec_tail_mask(size_t n) {
     return (__mmask16)(n < 16 ? (1u << n) - 1 : 0xffffu);
+}
+static inline vec vec_load_tail(const float *p, size_t n) {
+    return _mm512_maskz_loadu_ps(vec_tail_mask(n), p);
 }
 static inline void vec_store_tail(float *p, vec v, size_t n) {
     _mm512_mask_storeu_ps(p, vec_tail_mask(n), v);

@@ -32,6 +32,9 @@ static inline void vec_storeu(float *p, vec v) {
 static inline void vec_store_tail(float *p, vec v, size_t n) {
     if (n > 0) *p = v;
 }
+static inline vec vec_load_tail(const float *p, size_t n) {
+    return n > 0 ? *p : 0.0f;
+}
 static inline vec vec_gather(const float *base, const uint32_t *index) {
     return base[*index];
 }

@@ -1,13 +1,18 @@
 /* SpMM, compressed sparse rows, one row at a time: the kernel that most libraries have.
- * W: formats/csr.c, X: packed strip of NR columns, Y: 1 x NR tile in registers.
- * Limit: load ports; (v + 1) / v loads per FMA for v vectors in the strip, and v FMA chains. */
+ * W: formats/csr.c, X: as it lies, columns next to each other, Y: 1 x NR tile in registers.
+ * Limit: load ports, (v + 1) / v loads per FMA for v vectors in the strip, and v FMA chains, where
+ * X is in L1; where it is not, the cache that holds it: each nonzero reads a row of the strip there.
+ * It pays where rows of X are used so seldom that packing them for L1 would cost more: few rows, or
+ * 95 % and more zeros. */
 #include "isa/body.h"
 
 _Static_assert(MR == 1, "one row at a time");
 
-SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
+/* whole: all nv vectors of the strip have all their columns. */
+SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv, const int whole) {
     const size_t segment = t->block * w->tiles + t->tile;
     const size_t rows = sm_block_rows(w, t->block);
+    const size_t full = whole ? nv : nv - 1, rest = t->n - full * VL;
     const uint32_t *count = w->head32 + w->head_at[segment];
     const uint32_t *index = w->index32 + w->index_at[segment];
     const float *value = w->value + w->value_at[segment];
@@ -15,9 +20,11 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
         vec acc[MR][NV];
         tile_begin(acc, t, r, 1, nv);
         for (size_t i = 0; i < count[r]; i++) {
-            const float *xk = t->x + (size_t)index[i] * NR;
+            const float *xk = t->x + (ptrdiff_t)index[i] * t->x_rs;
             const vec v = vec_bcast(value + i);
-            SM_FOR (j, nv) acc[0][j] = vec_fma(v, vec_load(xk + j * VL), acc[0][j]);
+            SM_FOR (j, full) acc[0][j] = vec_fma(v, vec_loadu(xk + j * VL), acc[0][j]);
+            if (!whole)
+                acc[0][full] = vec_fma(v, vec_load_tail(xk + full * VL, rest), acc[0][full]);
         }
         index += count[r];
         value += count[r];
@@ -25,6 +32,15 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
     }
 }
 
+SM_INLINE void narrow(const sm_packed *w, const sm_tile *t, const size_t nv) {
+    multiply(w, t, nv, 0);
+}
+
 void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
-    NARROW(multiply, w, t);
+    if (t->n == NR)
+        multiply(w, t, NV, 1);
+    else if (VL == 1)
+        multiply(w, t, t->n, 1);
+    else
+        NARROW(narrow, w, t);
 }
