@@ -133,11 +133,12 @@ static size_t lanes(const sm_kernel *k) {
 }
 
 /* Need not be timed to see that another of its kind is faster: for one column of X where there are
- * many, for many where there is one, of a format that would store zeros, or with vectors of half
- * the length where whole ones can be filled. */
+ * many, for many where there is one, of a format that would store zeros, for X as it lies where it
+ * cannot be taken so, or with vectors of half the length where whole ones can be filled. */
 static int hopeless(const search *s, const candidate *c) {
     const size_t n = s->opt->n;
     if (c->fill > 1.6) return 1;
+    if (sm_reads_in_place(c->kernel) && s->opt->layout == SM_TOKEN_MAJOR) return 1;
     if (c->kernel->nr == 1) return n > FEW_COLUMNS;
     return n == 1 || c->padded > 2 * n + FEW_COLUMNS ||
            (n >= s->lanes && lanes(c->kernel) < s->lanes);

@@ -66,7 +66,7 @@ static view take_tiles(const strip *s, size_t first, size_t end) {
         return (view){s->x, (ptrdiff_t)nr};
     }
     const float *x = a->x + (ptrdiff_t)s->n0 * a->x_cs + (ptrdiff_t)k0 * a->x_rs;
-    if (sm_format_of(w->kernel)->in_place && nr > 1 && a->x_cs == 1) return (view){x, a->x_rs};
+    if (w->in_place && a->x_cs == 1) return (view){x, a->x_rs};
     sm_strip_pack(x, a->x_rs, a->x_cs, k, s->n, nr, has_avx2(w), s->x);
     return (view){s->x, (ptrdiff_t)nr};
 }

@@ -75,3 +75,8 @@ size_t sm_format_index(const sm_kernel *kernel) {
 const sm_format *sm_format_of(const sm_kernel *kernel) {
     return formats[sm_format_index(kernel)];
 }
+
+int sm_reads_in_place(const sm_kernel *kernel) {
+    const char *variant = sm_format_of(kernel)->in_place;
+    return variant && strcmp(kernel->variant, variant) == 0;
+}

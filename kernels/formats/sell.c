@@ -7,8 +7,8 @@
  *
  * Per group 2 + mr 16-bit words: the turns (a shared step, then a single one), the single steps
  * behind them, and the rows, counted from the block's first. Offsets are 16 bits, in units of
- * sm_index_unit() bytes: mr / 2 a shared step, mr a single one, and SM_OFFSETS_AHEAD behind the
- * last; values are mr a step. At most half of the steps are shared: more would not make a kernel
+ * sm_index_unit() bytes, or of columns for kernels that read X in place: mr / 2 a shared step, mr a
+ * single one, and SM_OFFSETS_AHEAD behind the last; values are mr a step. At most half of the steps are shared: more would not make a kernel
  * faster. */
 #include "packed.h"
 #include <stdlib.h>
@@ -184,10 +184,16 @@ static void pass(group *g) {
     g->value += single_value(g, g->singles);
 }
 
+static uint16_t offset_of(const sm_packed *p, size_t col) {
+    return p->in_place ? (uint16_t)col : sm_offset_of(col, p->kernel->nr);
+}
+static size_t column_of(const sm_packed *p, uint16_t offset) {
+    return p->in_place ? offset : sm_offset_column(offset, p->kernel->nr);
+}
+
 /* Stores rows `first` and `first` + 1 of a group, which are rows row[0] and row[1] of the block. */
 static void fill_pair(const sm_csr *csr, const sm_packed *p, const order *o, const uint16_t *row,
                       size_t first, size_t col0, const group *g) {
-    const size_t nr = p->kernel->nr;
     uint32_t at[2] = {o->begin[row[0]], o->begin[row[1]]};
     const uint32_t end[2] = {o->end[row[0]], o->end[row[1]]};
     size_t both = 0, alone[2] = {0, 0};
@@ -196,13 +202,13 @@ static void fill_pair(const sm_csr *csr, const sm_packed *p, const order *o, con
         const uint32_t b = at[1] < end[1] ? csr->col[at[1]] : UINT32_MAX;
         if (a == b && both < g->turns) {
             float *value = g->value + shared_value(g, both) + first;
-            g->index[shared_index(g, both++) + first / 2] = sm_offset_of(a - col0, nr);
+            g->index[shared_index(g, both++) + first / 2] = offset_of(p, a - col0);
             value[0] = csr->val[at[0]++];
             value[1] = csr->val[at[1]++];
             continue;
         }
         const size_t r = a <= b ? 0 : 1;
-        g->index[single_index(g, alone[r]) + first + r] = sm_offset_of((r ? b : a) - col0, nr);
+        g->index[single_index(g, alone[r]) + first + r] = offset_of(p, (r ? b : a) - col0);
         g->value[single_value(g, alone[r]++) + first + r] = csr->val[at[r]++];
     }
     for (size_t r = 0; r < 2; r++) {
@@ -287,7 +293,7 @@ static sm_status pack(const sm_csr *csr, sm_packed *out) {
 }
 
 static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) {
-    const size_t segment = block * p->tiles + tile, mr = p->kernel->mr, nr = p->kernel->nr;
+    const size_t segment = block * p->tiles + tile, mr = p->kernel->mr;
     const size_t cols = sm_tile_cols(p, tile);
     const uint16_t *head = p->head16 + p->head_at[segment];
     const uint16_t *end = p->head16 + p->head_at[segment + 1];
@@ -298,12 +304,12 @@ static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) 
         for (size_t r = 0; r < mr; r++) {
             float *row = dense + head[COUNTS + r] * cols;
             for (size_t i = 0; i < g.turns; i++)
-                row[sm_offset_column(g.index[shared_index(&g, i) + r / 2], nr)] =
+                row[column_of(p, g.index[shared_index(&g, i) + r / 2])] =
                     g.value[shared_value(&g, i) + r];
             for (size_t i = 0; i < g.singles; i++) {
                 const float value = g.value[single_value(&g, i) + r];
                 if (value != 0.0f)
-                    row[sm_offset_column(g.index[single_index(&g, i) + r], nr)] = value;
+                    row[column_of(p, g.index[single_index(&g, i) + r])] = value;
             }
         }
         pass(&g);
@@ -311,4 +317,4 @@ static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) 
 }
 
 const sm_format sm_format_sell = {
-    .name = "sell", .pack = pack, .expand = expand, .max_kt = sm_offset_max_kt};
+    .name = "sell", .pack = pack, .expand = expand, .max_kt = sm_offset_max_kt, .in_place = "place"};

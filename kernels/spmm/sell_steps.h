@@ -1,0 +1,147 @@
+/* SpMM, MR rows in step: rows of about equal length take one nonzero each in turn, so that one load
+ * fetches four weights and one loop exit is paid for MR rows. Rows are paired to share columns: a
+ * turn is a step with a column for each pair, which loads half as many rows of X as it multiplies,
+ * and a step with a column for each row.
+ * W: formats/sell.c, X: a strip of NR columns, Y: MR x NR tile in registers.
+ * Limit: FMA ports in the turns, 3/4 + 1/(4v) loads per FMA for v vectors in the strip, or 3/4 +
+ * 3/(8v) without ROOM; load ports in the single steps behind them, 1 + 1/(4v) and a load of offsets
+ * a quad: 8.5 cycles for 16 loads of X and the offsets, of which a Zen 5 takes 8.8. MR v
+ * independent chains, of which a core with two FMA pipes of latency 4 needs eight.
+ * Idea: SELL-C-sigma (Kreutzer, Hager, Wellein, Fehske, Bishop, 2014), for many columns of X; the
+ * sharing of X between rows is ours. */
+#ifndef SM_SELL_STEPS_H
+#define SM_SELL_STEPS_H
+
+#include "isa/body.h"
+
+_Static_assert(MR % 4 == 0, "four weights a load");
+_Static_assert(MR *NV + 3 <= VEC_REGS, "the tile, two weights and a vector of X must fit");
+
+enum {
+    QUADS = MR / 4, /* rows are taken in fours */
+    SHARED = MR / 2,
+    TURN = SHARED + MR, /* offsets of a step with a column for each pair, and of a turn */
+    AHEAD = SM_OFFSETS_AHEAD / MR, /* single steps whose offsets are loaded in advance */
+    /* Whether four weights can stay in a register beside two of them, one row of X and the tile. */
+    ROOM = MR * NV + 4 < VEC_REGS
+};
+
+/* The weights of two rows, each in all lanes. */
+SM_INLINE void two_weights(const float *four, const size_t first, vec *a, vec *b) {
+    if (ROOM) {
+        const vec_four weights = vec_load_four(four);
+        *a = vec_pick(weights, first);
+        *b = vec_pick(weights, first + 1);
+    } else {
+        const vec_two weights = vec_load_two(four + first);
+        *a = vec_first(weights);
+        *b = vec_second(weights);
+    }
+}
+
+/* Offsets of a step's columns, by fours of rows. They are loaded long before X is, or they would
+ * queue behind all loads of X before them, and the step's own loads of X would wait for them. */
+SM_INLINE void load_pairs(uint32_t offsets[QUADS], const uint16_t *index) {
+    SM_FOR (q, QUADS) __builtin_memcpy(&offsets[q], index + 2 * q, sizeof offsets[q]);
+}
+SM_INLINE void load_quads(uint64_t offsets[QUADS], const uint16_t *index) {
+    SM_FOR (q, QUADS) __builtin_memcpy(&offsets[q], index + 4 * q, sizeof offsets[q]);
+}
+
+/* The part of X that a call multiplies: column c begins at x + c * unit, c as it is stored. */
+typedef struct strip {
+    const char *x;
+    ptrdiff_t unit;
+    size_t rest; /* columns in its last vector; not looked at where it is whole */
+    int whole;   /* a constant */
+} strip;
+
+SM_INLINE const float *row_of(const strip *s, uint64_t offset) {
+    return (const float *)(s->x + (ptrdiff_t)offset * s->unit);
+}
+SM_INLINE vec vector_of(const strip *s, const float *row, const size_t j, const size_t nv) {
+    return s->whole || j + 1 < nv ? vec_loadu(row + j * VL) : vec_load_tail(row + j * VL, s->rest);
+}
+
+/* A column for each pair of rows. */
+SM_INLINE void shared_step(vec acc[MR][NV], const uint32_t offsets[QUADS], const float *value,
+                           const strip *s, const size_t nv) {
+    SM_FOR (q, QUADS) {
+        SM_FOR (p, 2) {
+            const size_t r = 4 * q + 2 * p;
+            const float *xr = row_of(s, offsets[q] >> 16 * p & 0xffff);
+            vec a, b;
+            two_weights(value + 4 * q, 2 * p, &a, &b);
+            SM_FOR (j, nv) {
+                vec xj = vector_of(s, xr, j, nv);
+                vec_keep(&xj);
+                acc[r][j] = vec_fma(a, xj, acc[r][j]);
+                acc[r + 1][j] = vec_fma(b, xj, acc[r + 1][j]);
+            }
+        }
+    }
+}
+
+/* A column for each row. */
+SM_INLINE void single_step(vec acc[MR][NV], const uint64_t offsets[QUADS], const float *value,
+                           const strip *s, const size_t nv) {
+    SM_FOR (q, QUADS) {
+        const vec_four four = vec_load_four(value + 4 * q);
+        SM_FOR (i, 4) {
+            const size_t r = 4 * q + i;
+            const float *xr = row_of(s, offsets[q] >> 16 * i & 0xffff);
+            const vec weight = vec_pick(four, i);
+            SM_FOR (j, nv) acc[r][j] = vec_fma(weight, vector_of(s, xr, j, nv), acc[r][j]);
+        }
+    }
+}
+
+SM_INLINE void multiply_strip(const sm_packed *w, const sm_tile *t, const strip *s,
+                              const size_t nv) {
+    enum { COUNTS = 2, HEAD = COUNTS + MR };
+    const size_t segment = t->block * w->tiles + t->tile;
+    const size_t rows = sm_block_rows(w, t->block);
+    const uint16_t *head = w->head16 + w->head_at[segment];
+    const uint16_t *head_end = w->head16 + w->head_at[segment + 1];
+    const uint16_t *index = w->index16 + w->index_at[segment];
+    const float *value = w->value + w->value_at[segment];
+    for (; head < head_end; head += HEAD) {
+        const uint16_t *const turns_end = index + (size_t)head[0] * TURN;
+        const uint16_t *const end = turns_end + (size_t)head[1] * MR;
+        uint32_t pairs[QUADS];
+        uint64_t quads[QUADS], ahead[AHEAD][QUADS];
+        load_pairs(pairs, index);
+        load_quads(quads, index + SHARED);
+        size_t row[MR];
+        SM_FOR (r, MR) row[r] = head[COUNTS + r];
+        vec acc[MR][NV];
+        rows_begin(acc, t, row, rows, nv);
+        if (t->last && head + HEAD < head_end) {
+            size_t next[MR];
+            SM_FOR (r, MR) next[r] = head[HEAD + COUNTS + r];
+            prefetch_y(t, next, nv);
+        }
+        SM_FOR (i, AHEAD) load_quads(ahead[i], turns_end + i * MR);
+        for (; index < turns_end; index += TURN, value += 2 * MR) {
+            uint32_t now_pairs[QUADS];
+            uint64_t now_quads[QUADS];
+            SM_FOR (q, QUADS) now_pairs[q] = pairs[q];
+            SM_FOR (q, QUADS) now_quads[q] = quads[q];
+            load_pairs(pairs, index + TURN);
+            load_quads(quads, index + TURN + SHARED);
+            shared_step(acc, now_pairs, value, s, nv);
+            single_step(acc, now_quads, value + MR, s, nv);
+        }
+        for (; index < end; index += MR, value += MR) {
+            uint64_t now[QUADS];
+            SM_FOR (q, QUADS) now[q] = ahead[0][q];
+            SM_FOR (i, AHEAD - 1)
+                SM_FOR (q, QUADS) ahead[i][q] = ahead[i + 1][q];
+            load_quads(ahead[AHEAD - 1], index + SM_OFFSETS_AHEAD);
+            single_step(acc, now, value, s, nv);
+        }
+        rows_end(acc, t, row, rows, nv);
+    }
+}
+
+#endif
