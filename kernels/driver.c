@@ -55,6 +55,12 @@ typedef struct view {
     ptrdiff_t rs;
 } view;
 
+/* Whether rows lie as those of a packed strip do; not asked for vectors, of which kernels may read
+ * more than there is. */
+static int lies_packed(const float *x, ptrdiff_t x_rs, size_t n, size_t nr) {
+    return nr > 1 && n == nr && x_rs == (ptrdiff_t)nr && (uintptr_t)x % (LINE * sizeof *x) == 0;
+}
+
 /* X of the K tiles [first, end): packed, or as it lies. */
 static view take_tiles(const strip *s, size_t first, size_t end) {
     const sm_args *a = s->j->args;
@@ -66,7 +72,8 @@ static view take_tiles(const strip *s, size_t first, size_t end) {
         return (view){s->x, (ptrdiff_t)nr};
     }
     const float *x = a->x + (ptrdiff_t)s->n0 * a->x_cs + (ptrdiff_t)k0 * a->x_rs;
-    if (w->in_place && a->x_cs == 1) return (view){x, a->x_rs};
+    if (a->x_cs == 1 && (w->in_place || lies_packed(x, a->x_rs, s->n, nr)))
+        return (view){x, a->x_rs};
     sm_strip_pack(x, a->x_rs, a->x_cs, k, s->n, nr, has_avx2(w), s->x);
     return (view){s->x, (ptrdiff_t)nr};
 }
