@@ -22,7 +22,7 @@ typedef struct sm_packed {
     size_t blocks, tiles, parts;
     size_t *block_row;  /* blocks + 1: first row of a block */
     size_t *part_block; /* parts + 1: first block of a part */
-    int in_place; /* its kernel reads X where it lies, see sm_format */
+    int in_place;       /* its kernel reads X where it lies, see sm_format */
     size_t index_bits;
     size_t *head_at, *index_at, *value_at; /* blocks * tiles + 1: first element of a segment */
     uint16_t *head16;
@@ -36,8 +36,10 @@ typedef struct sm_packed {
 /* One call of a micro-kernel. */
 typedef struct sm_tile {
     size_t block, tile; /* segment of W */
-    const float *x;    /* strip of X, from this K tile's first row: element (k, j) is x[k * x_rs + j] */
-    ptrdiff_t x_rs;    /* nr where the strip is packed, at 64 bytes; else as the caller has it, see in_place */
+    const float
+        *x; /* strip of X, from this K tile's first row: element (k, j) is x[k * x_rs + j] */
+    ptrdiff_t x_rs; /* nr where the strip is packed, at 64 bytes; else as the caller has it, see
+                       in_place */
     float *acc;     /* partial sums of the block, rows x nr; 64-byte aligned */
     float *y;       /* block's first row of Y; element (r, j) is y[r * y_rs + j] */
     ptrdiff_t y_rs;
@@ -127,8 +129,8 @@ typedef struct sm_format {
     /* A row costs a kernel the same whatever is in it. */
     int rows_alike;
     /* Variant whose kernels read X where it lies, or NULL: from sm_tile.x_rs and without alignment,
-     * and no column from sm_tile.n on. Where columns of X are next to each other, no strip is packed
-     * for them. */
+     * and no column from sm_tile.n on. Where columns of X are next to each other, no strip is
+     * packed for them. */
     const char *in_place;
 } sm_format;
 

@@ -49,4 +49,5 @@ static size_t max_kt(size_t nr) {
     return INT32_MAX; /* the gather takes offsets as signed */
 }
 
-const sm_format sm_format_csr = {.name = "csr", .pack = pack, .expand = expand, .max_kt = max_kt, .in_place = "row"};
+const sm_format sm_format_csr = {
+    .name = "csr", .pack = pack, .expand = expand, .max_kt = max_kt, .in_place = "row"};

@@ -8,8 +8,8 @@
  * Per group 2 + mr 16-bit words: the turns (a shared step, then a single one), the single steps
  * behind them, and the rows, counted from the block's first. Offsets are 16 bits, in units of
  * sm_index_unit() bytes, or of columns for kernels that read X in place: mr / 2 a shared step, mr a
- * single one, and SM_OFFSETS_AHEAD behind the last; values are mr a step. At most half of the steps are shared: more would not make a kernel
- * faster. */
+ * single one, and SM_OFFSETS_AHEAD behind the last; values are mr a step. At most half of the steps
+ * are shared: more would not make a kernel faster. */
 #include "packed.h"
 #include <stdlib.h>
 #include <string.h>
@@ -308,13 +308,15 @@ static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) 
                     g.value[shared_value(&g, i) + r];
             for (size_t i = 0; i < g.singles; i++) {
                 const float value = g.value[single_value(&g, i) + r];
-                if (value != 0.0f)
-                    row[column_of(p, g.index[single_index(&g, i) + r])] = value;
+                if (value != 0.0f) row[column_of(p, g.index[single_index(&g, i) + r])] = value;
             }
         }
         pass(&g);
     }
 }
 
-const sm_format sm_format_sell = {
-    .name = "sell", .pack = pack, .expand = expand, .max_kt = sm_offset_max_kt, .in_place = "place"};
+const sm_format sm_format_sell = {.name = "sell",
+                                  .pack = pack,
+                                  .expand = expand,
+                                  .max_kt = sm_offset_max_kt,
+                                  .in_place = "place"};

@@ -1,9 +1,9 @@
 /* SpMM, compressed sparse rows, one row at a time: the kernel that most libraries have.
  * W: formats/csr.c, X: as it lies, columns next to each other, Y: 1 x NR tile in registers.
  * Limit: load ports, (v + 1) / v loads per FMA for v vectors in the strip, and v FMA chains, where
- * X is in L1; where it is not, the cache that holds it: each nonzero reads a row of the strip there.
- * It pays where rows of X are used so seldom that packing them for L1 would cost more: few rows, or
- * 95 % and more zeros. */
+ * X is in L1; where it is not, the cache that holds it: each nonzero reads a row of the strip
+ * there. It pays where rows of X are used so seldom that packing them for L1 would cost more: few
+ * rows, or 95 % and more zeros. */
 #include "isa/body.h"
 
 _Static_assert(MR == 1, "one row at a time");

@@ -1,6 +1,6 @@
-/* SpMM, rows in step, of X as it lies: offsets are columns of the K tile. Nothing is packed, for one
- * multiplication a row of X more. It pays where rows of X are used seldom, few rows or many zeros,
- * and do not share a few sets of L1, as rows whose distance is a multiple of 1 KiB do. */
+/* SpMM, rows in step, of X as it lies: offsets are columns of the K tile. Nothing is packed, for
+ * one multiplication a row of X more. It pays where rows of X are used seldom, few rows or many
+ * zeros, and do not share a few sets of L1, as rows whose distance is a multiple of 1 KiB do. */
 #include "spmm/sell_steps.h"
 
 SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv, const int whole) {

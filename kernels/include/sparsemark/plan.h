@@ -20,8 +20,9 @@ typedef enum sm_layout {
 
 /* Operands of one multiplication. Element (k, n) of X is x[k * x_rs + n * x_cs], element (m, n) of
  * Y is y[m * y_rs + n * y_cs]; strides are in elements, one of each pair is 1 and the other is at
- * least the extent it steps over. No alignment is required. Y must not overlap X, bias or the
- * weights. X is finite: a padded zero times infinity would be NaN. */
+ * least the extent it steps over. No alignment is required; rows of whole cache lines are fastest,
+ * for X may be read where it lies. Y must not overlap X, bias or the weights. X is finite: a padded
+ * zero times infinity would be NaN. */
 typedef struct sm_args {
     const float *x;
     ptrdiff_t x_rs, x_cs;
