@@ -132,13 +132,22 @@ static size_t lanes(const sm_kernel *k) {
     return strstr(k->isa, "512") ? 16 : 8;
 }
 
+/* Whether a row of X may be used so seldom that packing it costs more than it gains: packing takes
+ * some 2.5 cycles a cache line, and reading one of a packed strip saves at least a tenth of a
+ * cycle.
+ */
+static int seldom_used(const search *s) {
+    enum { USES = 32 };
+    return s->opt->layout == SM_FEATURE_MAJOR && s->csr->nnz / s->csr->cols < USES;
+}
+
 /* Need not be timed to see that another of its kind is faster: for one column of X where there are
  * many, for many where there is one, of a format that would store zeros, for X as it lies where it
- * cannot be taken so, or with vectors of half the length where whole ones can be filled. */
+ * is better packed, or with vectors of half the length where whole ones can be filled. */
 static int hopeless(const search *s, const candidate *c) {
     const size_t n = s->opt->n;
     if (c->fill > 1.6) return 1;
-    if (sm_reads_in_place(c->kernel) && s->opt->layout == SM_TOKEN_MAJOR) return 1;
+    if (sm_reads_in_place(c->kernel) && !seldom_used(s)) return 1;
     if (c->kernel->nr == 1) return n > FEW_COLUMNS;
     return n == 1 || c->padded > 2 * n + FEW_COLUMNS ||
            (n >= s->lanes && lanes(c->kernel) < s->lanes);
