@@ -3,6 +3,7 @@
  * machine hits all alike; candidates that fall behind leave, until the budget is spent. What is
  * timed here is never reported. */
 #include "choose.h"
+#include "candidates.h"
 #include "isa/intrin.h"
 #include <math.h>
 #include <stdlib.h>
@@ -11,26 +12,17 @@
 #include <unistd.h>
 
 enum {
-    MAX_TILES = 3,
     SAMPLE_WEIGHTS = 1 << 18,
     SAMPLE_ROWS = 64,
     SAMPLE_STRIPS = 2,
-    MOST_FLOATS = 1 << 22
+    MOST_FLOATS = 1 << 22,
+    SURE_TURNS = 3, /* after which less is enough to leave, so that the others have more turns */
+    MAX_TURNS = 24
 };
-/* Up to so many columns of X the weight stream decides, and kernels for one column compete. */
-enum { FEW_COLUMNS = 8 };
-/* For dense candidates of matrices with more than so many elements. */
-static const double MIN_DENSITY = 0.01;
 static const double CLOCK_S = 10e-9;
-enum { SMALL = 1 << 20 };
 
 typedef struct candidate {
-    const sm_kernel *kernel;
-    size_t kt, mc;
-    size_t padded; /* columns computed, padding included */
-    double fill;   /* values stored per nonzero; 1 for dense */
-    size_t work;   /* padded columns times tenths of fill: what is computed per weight */
-    int dense, hopeless;
+    sm_candidate is;
     sm_packed packed;
     double pack_s; /* shortest packing of the sample's columns of X; 0 before the first */
     double best_s; /* shortest run, scaled to a full call; 0 before the first */
@@ -43,11 +35,9 @@ typedef struct search {
     sm_csr slice;
     float *x, *y;
     void *workspace;
-    size_t ld;    /* columns of x and y, feature-major */
-    int hand;     /* a hand-written kernel may be used */
-    size_t lanes; /* of the longest vectors that compete */
-    size_t count, timed;
-    candidate c[]; /* MAX_TILES for every kernel there is */
+    size_t ld; /* columns of x and y, feature-major */
+    size_t count, timed, turns;
+    candidate c[]; /* sm_candidates_max() */
 } search;
 
 double sm_seconds(void) {
@@ -56,170 +46,16 @@ double sm_seconds(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static size_t cache_bytes(int name, size_t fallback) {
-    const long bytes = sysconf(name);
-    return bytes > 0 ? (size_t)bytes : fallback;
-}
-
 static double dense_bytes(const sm_csr *csr) {
     return (double)csr->rows * (double)csr->cols * sizeof(float);
-}
-
-static double density(const sm_csr *csr) {
-    return (double)csr->nnz / ((double)csr->rows * (double)csr->cols);
-}
-
-/* As many tiles as there are of kt columns, but all about equally wide, and of whole blocks of the
- * transposes that token-major X needs. */
-static size_t even_tiles(size_t cols, size_t kt) {
-    const size_t even = sm_ceil_div(cols, sm_ceil_div(cols, kt));
-    return sm_min_size(sm_round_up(even, 8), kt < cols ? kt : cols);
-}
-
-/* K tiles worth trying, as multiples of the one whose strip fills L1. The streams of W and Y pass
- * through L1 without evicting much of it, so that it may be full; where rows have few nonzeros in a
- * tile, what a tile costs beside them weighs more than X from L2. Formats of whole columns read a
- * row of X once for all rows of a panel, so that few columns make larger tiles pay. */
-static size_t kt_choices(const search *s, const sm_kernel *k, size_t kt[MAX_TILES]) {
-    static const double factor[] = {2. / 3, 1, 2, 4};
-    const sm_format *format = sm_format_of(k);
-    const size_t cols = s->csr->cols, limit = sm_min_size(format->max_kt(k->nr), cols);
-    if (s->opt->kt) {
-        kt[0] = sm_min_size(s->opt->kt, limit);
-        return 1;
-    }
-    const double l1 = (double)cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32768);
-    const double fit = l1 / ((double)k->nr * sizeof(float)), d = density(s->csr);
-    const int columns = format->values != NULL, padded = columns || format->rows_alike;
-    const int few = columns ? d < 0.25 : !padded && d < 0.15; /* nonzeros in a row */
-    size_t count = 0;
-    for (int i = padded + few; i < 3 + few; i++) {
-        const size_t wanted = (size_t)(factor[i] * fit);
-        const size_t tile = even_tiles(cols, sm_min_size(wanted < 32 ? 32 : wanted, limit));
-        if (count == 0 || tile > kt[count - 1]) kt[count++] = tile;
-    }
-    return count;
-}
-
-/* Partial sums of a row block stay within half of L2. */
-static size_t mc_choice(const search *s, const sm_kernel *k) {
-    if (s->opt->mc) return s->opt->mc;
-    const size_t fit = cache_bytes(_SC_LEVEL2_CACHE_SIZE, 524288) / 2 / (k->nr * sizeof(float));
-    return fit < k->mr ? k->mr : fit;
-}
-
-static int allowed(const search *s, const sm_kernel *k) {
-    if (s->opt->kernel && strcmp(k->name, s->opt->kernel) != 0) return 0;
-    return (s->opt->isa_mask >> k->level & 1) && (s->opt->format_mask >> sm_format_index(k) & 1);
-}
-
-static int competes(const search *s, const sm_kernel *k) {
-    return allowed(s, k) && (!s->hand || sm_isa_hand_written(k->isa));
-}
-
-/* Values that a kernel's format stores per nonzero, from the slice. */
-static double fill(const search *s, const sm_kernel *k) {
-    const sm_format *format = sm_format_of(k);
-    if (!format->values || s->slice.nnz == 0) return 1.0;
-    for (size_t i = 0; i < s->count; i++)
-        if (sm_format_of(s->c[i].kernel) == format && s->c[i].kernel->mr == k->mr)
-            return s->c[i].fill;
-    return (double)format->values(&s->slice, k->mr) / (double)s->slice.nnz;
-}
-
-/* Floats in a vector of the kernel's level; of the scalar one, in a strip. */
-static size_t lanes(const sm_kernel *k) {
-    return strstr(k->isa, "512") ? 16 : 8;
-}
-
-/* Whether a row of X may be used so seldom that packing it costs more than it gains: packing takes
- * some 2.5 cycles a cache line, and reading one of a packed strip saves at least a tenth of a
- * cycle.
- */
-static int seldom_used(const search *s) {
-    enum { USES = 32 };
-    return s->opt->layout == SM_FEATURE_MAJOR && s->csr->nnz / s->csr->cols < USES;
-}
-
-/* Need not be timed to see that another of its kind is faster: for one column of X where there are
- * many, for many where there is one, of a format that would store zeros, for X as it lies where it
- * is better packed, or with vectors of half the length where whole ones can be filled. */
-static int hopeless(const search *s, const candidate *c) {
-    const size_t n = s->opt->n;
-    if (c->fill > 1.6) return 1;
-    if (sm_reads_in_place(c->kernel) && !seldom_used(s)) return 1;
-    if (c->kernel->nr == 1) return n > FEW_COLUMNS;
-    return n == 1 || c->padded > 2 * n + FEW_COLUMNS ||
-           (n >= s->lanes && lanes(c->kernel) < s->lanes);
-}
-
-static void add_candidates(search *s, const sm_kernel *k) {
-    size_t kt[MAX_TILES];
-    const size_t choices = kt_choices(s, k, kt);
-    candidate c = {.kernel = k, .mc = mc_choice(s, k)};
-    c.padded = sm_round_up(s->opt->n, k->nr);
-    c.fill = fill(s, k);
-    c.dense = strcmp(k->format, "dense") == 0;
-    c.work = c.padded * (size_t)(10.0 * c.fill);
-    c.hopeless = hopeless(s, &c);
-    for (size_t q = 0; q < choices; q++) {
-        c.kt = kt[q];
-        s->c[s->count++] = c;
-    }
-}
-
-/* Hopeless candidates go where there are others of their kind. */
-static void drop_hopeless(search *s, int dense) {
-    size_t hopeful = 0, left = 0;
-    for (size_t i = 0; i < s->count; i++) hopeful += s->c[i].dense == dense && !s->c[i].hopeless;
-    for (size_t i = 0; i < s->count; i++)
-        if (hopeful == 0 || s->c[i].dense != dense || !s->c[i].hopeless) s->c[left++] = s->c[i];
-    s->count = left;
-}
-
-/* Weights that are nearly all zero may be larger than memory when stored. */
-static void drop_dense(search *s) {
-    size_t left = 0;
-    for (size_t i = 0; i < s->count; i++)
-        if (!s->c[i].dense) s->c[left++] = s->c[i];
-    if (left > 0) s->count = left;
-}
-
-/* Levels whose vectors a compiler chose compete only where no hand-written kernel may run. */
-static void enumerate(search *s) {
-    for (size_t i = 0; i < sm_kernel_count(); i++) {
-        const sm_kernel *k = sm_kernel_at(i);
-        if (allowed(s, k)) s->hand |= sm_isa_hand_written(k->isa);
-    }
-    for (size_t i = 0; i < sm_kernel_count(); i++) {
-        const sm_kernel *k = sm_kernel_at(i);
-        if (competes(s, k) && lanes(k) > s->lanes) s->lanes = lanes(k);
-    }
-    for (size_t i = 0; i < sm_kernel_count(); i++)
-        if (competes(s, sm_kernel_at(i))) add_candidates(s, sm_kernel_at(i));
-    drop_hopeless(s, 0);
-    drop_hopeless(s, 1);
-    if (density(s->csr) < MIN_DENSITY && s->csr->cols > SMALL / s->csr->rows) drop_dense(s);
-}
-
-/* Promising candidates first, should the budget end early: little padding, large, tall tiles. */
-static int by_promise(const void *a, const void *b) {
-    const candidate *p = a, *q = b;
-    const size_t size = p->kernel->mr * p->kernel->nr, other = q->kernel->mr * q->kernel->nr;
-    if (p->work != q->work) return p->work < q->work ? -1 : 1;
-    if (p->kernel->level != q->kernel->level) return p->kernel->level > q->kernel->level ? -1 : 1;
-    if (size != other) return size > other ? -1 : 1;
-    if (p->kernel->mr != q->kernel->mr) return p->kernel->mr > q->kernel->mr ? -1 : 1;
-    if (p->kernel != q->kernel) return p->kernel > q->kernel ? -1 : 1;
-    return p->kt < q->kt ? -1 : p->kt > q->kt;
 }
 
 /* Bytes of a dense W from which on it is read from memory. What is reported as L3 may be that of a
  * socket, or of nothing at all in a virtual machine; a core's share of it is 8 to 32 times its L2.
  */
 static double far_bytes(void) {
-    const size_t share = 32 * cache_bytes(_SC_LEVEL2_CACHE_SIZE, 524288);
-    return (double)sm_min_size(cache_bytes(_SC_LEVEL3_CACHE_SIZE, share), share);
+    const size_t share = 32 * sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 524288);
+    return (double)sm_min_size(sm_cache_bytes(_SC_LEVEL3_CACHE_SIZE, share), share);
 }
 
 /* The rows in the middle of W, as many as make a slice of SAMPLE_WEIGHTS; twice as many where a
@@ -227,7 +63,7 @@ static double far_bytes(void) {
 static sm_status take_slice(search *s) {
     const sm_csr *w = s->csr;
     size_t rows = SAMPLE_WEIGHTS / w->cols;
-    if (s->opt->n <= FEW_COLUMNS && dense_bytes(w) < far_bytes()) rows *= 2;
+    if (s->opt->n <= SM_FEW_COLUMNS && dense_bytes(w) < far_bytes()) rows *= 2;
     rows = sm_min_size(rows < SAMPLE_ROWS ? SAMPLE_ROWS : rows, w->rows);
     const size_t r0 = (w->rows - rows) / 2 / SAMPLE_ROWS * SAMPLE_ROWS; /* whole panels */
     const uint32_t begin = w->row_ptr[r0], end = w->row_ptr[r0 + rows];
@@ -247,7 +83,7 @@ static size_t sample_cols(const search *s, const sm_kernel *k) {
 static sm_status take_operands(search *s) {
     size_t workspace = 0, columns = 0;
     for (size_t i = 0; i < s->count; i++) {
-        const sm_kernel *k = s->c[i].kernel;
+        const sm_kernel *k = s->c[i].is.kernel;
         const size_t cols = sample_cols(s, k);
         if (cols > columns) columns = cols;
         const size_t bytes = ((s->csr->cols + s->slice.rows + k->mr) * k->nr + 64) * sizeof(float);
@@ -276,16 +112,17 @@ static candidate *best_of(search *s, int dense) {
     candidate *best = NULL;
     for (size_t i = 0; i < s->count; i++) {
         candidate *c = &s->c[i];
-        if (c->dense == dense && c->best_s > 0 && (!best || c->best_s < best->best_s)) best = c;
+        if (c->is.dense == dense && c->best_s > 0 && (!best || c->best_s < best->best_s)) best = c;
     }
     return best;
 }
 
-/* A candidate that was never timed, or is a quarter slower than the best of its kind, leaves, and
- * its packed slice with it: all of them together would be larger than most layers. */
+/* A candidate that was never timed, or is slower by much than the best of its kind, leaves, and its
+ * packed slice with it: all of them together would be larger than most layers. */
 static void leave_if_slow(search *s, candidate *c) {
-    const candidate *best = best_of(s, c->dense);
-    if (c->best_s > 0 && c->best_s <= 1.25 * best->best_s) return;
+    const double much = s->turns < SURE_TURNS ? 1.25 : 1.1;
+    const candidate *best = best_of(s, c->is.dense);
+    if (c->best_s > 0 && c->best_s <= much * best->best_s) return;
     c->out = 1;
     sm_packed_free(&c->packed);
 }
@@ -307,7 +144,7 @@ static void cool(const candidate *c) {
 
 /* Columns that are computed for n: whole strips, and of the last one whole vectors. */
 static double computed(const sm_kernel *k, size_t n) {
-    const size_t vector = sm_min_size(k->nr, lanes(k)), rest = n % k->nr;
+    const size_t vector = sm_min_size(k->nr, sm_lanes(k)), rest = n % k->nr;
     const size_t columns = n - rest + sm_round_up(rest, vector);
     return (double)columns;
 }
@@ -316,13 +153,13 @@ static double computed(const sm_kernel *k, size_t n) {
 static double run_once(search *s, candidate *c) {
     const double rows = (double)s->csr->rows / (double)s->slice.rows;
     sm_args a = {.x = s->x, .y = s->y, .lo = -INFINITY, .hi = INFINITY};
-    a.n = sample_cols(s, c->kernel);
+    a.n = sample_cols(s, c->is.kernel);
     const int token = s->opt->layout == SM_TOKEN_MAJOR;
     a.x_rs = token ? 1 : (ptrdiff_t)s->ld;
     a.x_cs = token ? (ptrdiff_t)s->csr->cols : 1;
     a.y_rs = token ? 1 : (ptrdiff_t)s->ld;
     a.y_cs = token ? (ptrdiff_t)s->slice.rows : 1;
-    const double columns = computed(c->kernel, s->opt->n) / computed(c->kernel, a.n);
+    const double columns = computed(c->is.kernel, s->opt->n) / computed(c->is.kernel, a.n);
     const double start = sm_seconds();
     sm_driver_run(&c->packed, &a, 1, NULL, NULL, s->workspace);
     const double run_s = sm_seconds() - start;
@@ -335,7 +172,7 @@ static double run_once(search *s, candidate *c) {
 /* What a call finds in the caches where there are few columns: the other candidates' turns have
  * left nothing of this one's W there. */
 static void set_caches(search *s, candidate *c) {
-    if (s->opt->n > FEW_COLUMNS) return;
+    if (s->opt->n > SM_FEW_COLUMNS) return;
     if (dense_bytes(s->csr) < far_bytes())
         (void)run_once(s, c);
     else
@@ -347,9 +184,9 @@ static void turn(search *s, double deadline) {
     for (size_t i = 0; i < s->count; i++) {
         candidate *c = &s->c[i];
         /* One of each kind is timed, however late it is. */
-        if (c->out || (sm_seconds() > deadline && best_of(s, c->dense))) continue;
+        if (c->out || (sm_seconds() > deadline && best_of(s, c->is.dense))) continue;
         if (!c->packed.kernel) {
-            c->out = sm_pack(&s->slice, c->kernel, c->kt, c->mc, 1, &c->packed) != SM_OK;
+            c->out = sm_pack(&s->slice, c->is.kernel, c->is.kt, c->is.mc, 1, &c->packed) != SM_OK;
             if (c->out) continue; /* too large: another format may fit */
             s->timed++;
             (void)run_once(s, c);
@@ -371,10 +208,9 @@ static size_t thin_out(search *s) {
 }
 
 static sm_status time_candidates(search *s) {
-    enum { MAX_TURNS = 24 };
     SM_TRY(take_operands(s));
     const double deadline = sm_seconds() + s->opt->budget_s;
-    for (int i = 0; i < MAX_TURNS; i++) {
+    for (s->turns = 0; s->turns < MAX_TURNS; s->turns++) {
         turn(s, deadline);
         if (thin_out(s) <= 1 || sm_seconds() > deadline) break;
     }
@@ -393,9 +229,9 @@ static void search_free(search *s) {
 /* Without times: the most promising of the kind that wins at this density on machines seen so far.
  */
 static const candidate *guess(const search *s) {
-    const int dense = density(s->csr) > 0.7;
+    const int dense = sm_density(s->csr) > 0.7;
     for (size_t i = 0; i < s->count; i++)
-        if (s->c[i].dense == dense) return &s->c[i];
+        if (s->c[i].is.dense == dense) return &s->c[i];
     return &s->c[0];
 }
 
@@ -410,30 +246,36 @@ static const candidate *decide(search *s, sm_choice *out) {
     return dense;
 }
 
+static sm_status take_candidates(search *s) {
+    sm_candidate *list = sm_alloc(sm_candidates_max(), sizeof *list);
+    if (!list) return sm_fail(SM_E_NOMEM, "no memory to list kernels");
+    s->count = sm_list_candidates(s->csr, &s->slice, s->opt, list);
+    for (size_t i = 0; i < s->count; i++) s->c[i].is = list[i];
+    sm_free(list);
+    return s->count > 0 ? SM_OK : sm_fail(SM_E_ARG, "no kernel has the levels and formats allowed");
+}
+
 sm_status sm_choose(const sm_csr *w, const sm_plan_options *options, sm_choice *out) {
     const double start = sm_seconds();
     if (w->rows == 0 || w->cols == 0)
         return sm_fail(SM_E_ARG, "matrix of %zu x %zu: expected at least one row and one column",
                        w->rows, w->cols);
-    const size_t bytes = sizeof(search) + MAX_TILES * sm_kernel_count() * sizeof(candidate);
+    const size_t bytes = sizeof(search) + sm_candidates_max() * sizeof(candidate);
     search *s = sm_alloc(bytes, 1);
     if (!s) return sm_fail(SM_E_NOMEM, "no memory to choose a kernel");
     memset(s, 0, bytes);
     s->opt = options;
     s->csr = w;
     sm_status status = take_slice(s);
-    if (status == SM_OK) enumerate(s);
-    if (status == SM_OK && s->count == 0)
-        status = sm_fail(SM_E_ARG, "no kernel has the levels and formats allowed");
-    if (status == SM_OK) qsort(s->c, s->count, sizeof s->c[0], by_promise);
+    if (status == SM_OK) status = take_candidates(s);
     if (status == SM_OK && s->count > 1 && options->budget_s > 0) status = time_candidates(s);
     if (status == SM_OK) {
         *out = (sm_choice){0};
         const candidate *c = decide(s, out);
-        out->kernel = c->kernel;
-        out->kt = c->kt;
-        out->mc = c->mc;
-        out->expected_s = c->dense ? out->dense_s : out->sparse_s;
+        out->kernel = c->is.kernel;
+        out->kt = c->is.kt;
+        out->mc = c->is.mc;
+        out->expected_s = c->is.dense ? out->dense_s : out->sparse_s;
         out->candidates = s->timed;
         out->choose_s = sm_seconds() - start;
     }

@@ -1,0 +1,185 @@
+/* Which kernels and K tiles may be the fastest for a matrix: all that are allowed but those of
+ * which it can be said without timing that another of their kind is faster. */
+#include "candidates.h"
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MAX_TILES = 3 };
+/* For dense candidates of matrices with more than so many elements. */
+static const double MIN_DENSITY = 0.01;
+enum { SMALL = 1 << 20 };
+
+typedef struct listing {
+    const sm_plan_options *opt;
+    const sm_csr *csr, *sample;
+    int hand;     /* a hand-written kernel may be used */
+    size_t lanes; /* of the longest vectors that compete */
+    size_t count;
+    sm_candidate *c;
+} listing;
+
+size_t sm_cache_bytes(int name, size_t fallback) {
+    const long bytes = sysconf(name);
+    return bytes > 0 ? (size_t)bytes : fallback;
+}
+
+double sm_density(const sm_csr *csr) {
+    return (double)csr->nnz / ((double)csr->rows * (double)csr->cols);
+}
+
+size_t sm_lanes(const sm_kernel *k) {
+    return strstr(k->isa, "512") ? 16 : 8;
+}
+
+/* As many tiles as there are of kt columns, but all about equally wide, and of whole blocks of the
+ * transposes that token-major X needs. */
+static size_t even_tiles(size_t cols, size_t kt) {
+    const size_t even = sm_ceil_div(cols, sm_ceil_div(cols, kt));
+    return sm_min_size(sm_round_up(even, 8), kt < cols ? kt : cols);
+}
+
+/* K tiles worth trying, as multiples of the one whose strip fills L1. The streams of W and Y pass
+ * through L1 without evicting much of it, so that it may be full; where rows have few nonzeros in a
+ * tile, what a tile costs beside them weighs more than X from L2. Formats of whole columns read a
+ * row of X once for all rows of a panel, so that few columns make larger tiles pay. */
+static size_t kt_choices(const listing *l, const sm_kernel *k, size_t kt[MAX_TILES]) {
+    static const double factor[] = {2. / 3, 1, 2, 4};
+    const sm_format *format = sm_format_of(k);
+    const size_t cols = l->csr->cols, limit = sm_min_size(format->max_kt(k->nr), cols);
+    if (l->opt->kt) {
+        kt[0] = sm_min_size(l->opt->kt, limit);
+        return 1;
+    }
+    const double l1 = (double)sm_cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32768);
+    const double fit = l1 / ((double)k->nr * sizeof(float)), d = sm_density(l->csr);
+    const int columns = format->values != NULL, padded = columns || format->rows_alike;
+    const int few = columns ? d < 0.25 : !padded && d < 0.15; /* nonzeros in a row */
+    size_t count = 0;
+    for (int i = padded + few; i < 3 + few; i++) {
+        const size_t wanted = (size_t)(factor[i] * fit);
+        const size_t tile = even_tiles(cols, sm_min_size(wanted < 32 ? 32 : wanted, limit));
+        if (count == 0 || tile > kt[count - 1]) kt[count++] = tile;
+    }
+    return count;
+}
+
+/* Partial sums of a row block stay within half of L2. */
+static size_t mc_choice(const listing *l, const sm_kernel *k) {
+    if (l->opt->mc) return l->opt->mc;
+    const size_t fit = sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 524288) / 2 / (k->nr * sizeof(float));
+    return fit < k->mr ? k->mr : fit;
+}
+
+static int allowed(const listing *l, const sm_kernel *k) {
+    if (l->opt->kernel && strcmp(k->name, l->opt->kernel) != 0) return 0;
+    return (l->opt->isa_mask >> k->level & 1) && (l->opt->format_mask >> sm_format_index(k) & 1);
+}
+
+static int competes(const listing *l, const sm_kernel *k) {
+    return allowed(l, k) && (!l->hand || sm_isa_hand_written(k->isa));
+}
+
+/* Values that a kernel's format stores per nonzero, from the sample. */
+static double fill(const listing *l, const sm_kernel *k) {
+    const sm_format *format = sm_format_of(k);
+    if (!format->values || l->sample->nnz == 0) return 1.0;
+    for (size_t i = 0; i < l->count; i++)
+        if (sm_format_of(l->c[i].kernel) == format && l->c[i].kernel->mr == k->mr)
+            return l->c[i].fill;
+    return (double)format->values(l->sample, k->mr) / (double)l->sample->nnz;
+}
+
+/* Whether a row of X may be used so seldom that packing it costs more than it gains: packing takes
+ * some 2.5 cycles a cache line, and reading one of a packed strip saves at least a tenth of a
+ * cycle.
+ */
+static int seldom_used(const listing *l) {
+    enum { USES = 32 };
+    return l->opt->layout == SM_FEATURE_MAJOR && l->csr->nnz / l->csr->cols < USES;
+}
+
+/* Need not be timed to see that another of its kind is faster: for one column of X where there are
+ * many, for many where there is one, of a format that would store zeros, for X as it lies where it
+ * is better packed, or with vectors of half the length where whole ones can be filled. */
+static int hopeless(const listing *l, const sm_candidate *c) {
+    const size_t n = l->opt->n;
+    if (c->fill > 1.6) return 1;
+    if (sm_reads_in_place(c->kernel) && !seldom_used(l)) return 1;
+    if (c->kernel->nr == 1) return n > SM_FEW_COLUMNS;
+    return n == 1 || c->padded > 2 * n + SM_FEW_COLUMNS ||
+           (n >= l->lanes && sm_lanes(c->kernel) < l->lanes);
+}
+
+static void add_candidates(listing *l, const sm_kernel *k) {
+    size_t kt[MAX_TILES];
+    const size_t choices = kt_choices(l, k, kt);
+    sm_candidate c = {.kernel = k, .mc = mc_choice(l, k)};
+    c.padded = sm_round_up(l->opt->n, k->nr);
+    c.fill = fill(l, k);
+    c.dense = strcmp(k->format, "dense") == 0;
+    c.work = c.padded * (size_t)(10.0 * c.fill);
+    c.hopeless = hopeless(l, &c);
+    for (size_t q = 0; q < choices; q++) {
+        c.kt = kt[q];
+        l->c[l->count++] = c;
+    }
+}
+
+/* Hopeless candidates go where there are others of their kind. */
+static void drop_hopeless(listing *l, int dense) {
+    size_t hopeful = 0, left = 0;
+    for (size_t i = 0; i < l->count; i++) hopeful += l->c[i].dense == dense && !l->c[i].hopeless;
+    for (size_t i = 0; i < l->count; i++)
+        if (hopeful == 0 || l->c[i].dense != dense || !l->c[i].hopeless) l->c[left++] = l->c[i];
+    l->count = left;
+}
+
+/* Weights that are nearly all zero may be larger than memory when stored. */
+static void drop_dense(listing *l) {
+    size_t left = 0;
+    for (size_t i = 0; i < l->count; i++)
+        if (!l->c[i].dense) l->c[left++] = l->c[i];
+    if (left > 0) l->count = left;
+}
+
+/* Levels whose vectors a compiler chose compete only where no hand-written kernel may run. */
+static void enumerate(listing *l) {
+    for (size_t i = 0; i < sm_kernel_count(); i++) {
+        const sm_kernel *k = sm_kernel_at(i);
+        if (allowed(l, k)) l->hand |= sm_isa_hand_written(k->isa);
+    }
+    for (size_t i = 0; i < sm_kernel_count(); i++) {
+        const sm_kernel *k = sm_kernel_at(i);
+        if (competes(l, k) && sm_lanes(k) > l->lanes) l->lanes = sm_lanes(k);
+    }
+    for (size_t i = 0; i < sm_kernel_count(); i++)
+        if (competes(l, sm_kernel_at(i))) add_candidates(l, sm_kernel_at(i));
+    drop_hopeless(l, 0);
+    drop_hopeless(l, 1);
+    if (sm_density(l->csr) < MIN_DENSITY && l->csr->cols > SMALL / l->csr->rows) drop_dense(l);
+}
+
+/* Promising candidates first, should the budget end early: little padding, large, tall tiles. */
+static int by_promise(const void *a, const void *b) {
+    const sm_candidate *p = a, *q = b;
+    const size_t size = p->kernel->mr * p->kernel->nr, other = q->kernel->mr * q->kernel->nr;
+    if (p->work != q->work) return p->work < q->work ? -1 : 1;
+    if (p->kernel->level != q->kernel->level) return p->kernel->level > q->kernel->level ? -1 : 1;
+    if (size != other) return size > other ? -1 : 1;
+    if (p->kernel->mr != q->kernel->mr) return p->kernel->mr > q->kernel->mr ? -1 : 1;
+    if (p->kernel != q->kernel) return p->kernel > q->kernel ? -1 : 1;
+    return p->kt < q->kt ? -1 : p->kt > q->kt;
+}
+
+size_t sm_candidates_max(void) {
+    return MAX_TILES * sm_kernel_count();
+}
+
+size_t sm_list_candidates(const sm_csr *w, const sm_csr *sample, const sm_plan_options *options,
+                          sm_candidate *out) {
+    listing l = {.opt = options, .csr = w, .sample = sample, .c = out};
+    enumerate(&l);
+    qsort(out, l.count, sizeof *out, by_promise);
+    return l.count;
+}

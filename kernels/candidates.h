@@ -1,0 +1,30 @@
+/* The kernels and K tiles that are worth timing for a matrix. Internal to the library. */
+#ifndef SM_CANDIDATES_H
+#define SM_CANDIDATES_H
+
+#include "packed.h"
+
+/* Up to so many columns of X the weight stream decides, and kernels for one column compete. */
+enum { SM_FEW_COLUMNS = 8 };
+
+typedef struct sm_candidate {
+    const sm_kernel *kernel;
+    size_t kt, mc;
+    size_t padded; /* columns computed, padding included */
+    double fill;   /* values stored per nonzero; 1 for dense */
+    size_t work;   /* padded columns times tenths of fill: what is computed per weight */
+    int dense, hopeless;
+} sm_candidate;
+
+size_t sm_candidates_max(void); /* of any list */
+
+/* Lists candidates for w, most promising first, and returns their number: 0 where no kernel is
+ * allowed. sample: some rows of w. options are complete. */
+size_t sm_list_candidates(const sm_csr *w, const sm_csr *sample, const sm_plan_options *options,
+                          sm_candidate *out);
+
+double sm_density(const sm_csr *csr);
+size_t sm_lanes(const sm_kernel *kernel); /* floats in a vector of its level; 8 without vectors */
+size_t sm_cache_bytes(int name, size_t fallback); /* what sysconf() says, if it knows */
+
+#endif
