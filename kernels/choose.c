@@ -6,7 +6,6 @@
 #include "candidates.h"
 #include "isa/intrin.h"
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>

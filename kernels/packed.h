@@ -36,12 +36,10 @@ typedef struct sm_packed {
 /* One call of a micro-kernel. */
 typedef struct sm_tile {
     size_t block, tile; /* segment of W */
-    const float
-        *x; /* strip of X, from this K tile's first row: element (k, j) is x[k * x_rs + j] */
-    ptrdiff_t x_rs; /* nr where the strip is packed, at 64 bytes; else as the caller has it, see
-                       in_place */
-    float *acc;     /* partial sums of the block, rows x nr; 64-byte aligned */
-    float *y;       /* block's first row of Y; element (r, j) is y[r * y_rs + j] */
+    const float *x;     /* strip of X from this K tile's first row; (k, j) is x[k * x_rs + j] */
+    ptrdiff_t x_rs;     /* nr, and the strip at 64 bytes, but for kernels that read in place */
+    float *acc;         /* partial sums of the block, rows x nr; 64-byte aligned */
+    float *y;           /* block's first row of Y; element (r, j) is y[r * y_rs + j] */
     ptrdiff_t y_rs;
     size_t n;          /* columns of Y to store, 1..nr */
     const float *bias; /* of the block's rows, or NULL */

@@ -204,6 +204,40 @@ static void test_adversarial_shapes(void **state) {
     }
 }
 
+/* Whether a plan packs X; what it computes is right either way. */
+static int packs_x(const char *kernel, size_t n, int token) {
+    problem p;
+    sm_plan *plan;
+    make_problem(9, 31, n, token, half, &p);
+    const sm_plan_options o = {.size = sizeof o, .n = n, .kernel = kernel};
+    assert_int_equal(sm_plan_create(&p.w, &o, &plan), SM_OK);
+    run_plan(plan, &p);
+    assert_true(error_of(&p) <= 1.0);
+    const size_t bytes = sm_plan_workspace(plan, n);
+    unsigned char *workspace = sm_alloc(bytes, 1);
+    memset(workspace, 0xff, bytes);
+    sm_plan_pack_x(plan, &p.args, workspace);
+    size_t written = 0;
+    for (size_t i = 0; i < bytes; i++) written += workspace[i] != 0xff;
+    sm_free(workspace);
+    sm_plan_free(plan);
+    free_problem(&p);
+    return written > 0;
+}
+
+static void test_x_is_packed_where_it_must_be(void **state) {
+    (void)state;
+    static const char *const row = "spmm_csr_f32_scalar_row_1x8";
+    static const char *const quad = "spmm_sell_f32_scalar_quad_4x8";
+    for (size_t n = 8; n <= 24; n += 8) assert_false(packs_x(row, n, 0));
+    assert_false(packs_x(row, 13, 0)); /* a last strip of five columns */
+    assert_true(packs_x(row, 8, 1));
+    assert_false(packs_x(quad, 8, 0)); /* lies as a packed strip would */
+    assert_true(packs_x(quad, 7, 0));
+    assert_true(packs_x(quad, 16, 0));
+    assert_true(packs_x(quad, 8, 1));
+}
+
 static void test_defaults_and_nothing_to_do(void **state) {
     (void)state;
     problem p;
@@ -231,6 +265,7 @@ int main(void) {
         cmocka_unit_test(test_a_level_this_machine_lacks),
         cmocka_unit_test(test_unpack_is_exact),
         cmocka_unit_test(test_adversarial_shapes),
+        cmocka_unit_test(test_x_is_packed_where_it_must_be),
         cmocka_unit_test(test_defaults_and_nothing_to_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
