@@ -4,6 +4,7 @@
  * Where they would be too many (more rows than mc), a strip is packed as a whole and row blocks are
  * outside of K tiles. Kernels that can read X where it lies are given it there. */
 #include "packed.h"
+#include <math.h>
 
 static int all_rows_wait(const sm_packed *w) {
     return w->rows <= w->mc;
@@ -103,6 +104,7 @@ static void run_segment(const strip *s, size_t block, size_t tile, view x) {
                        .bias = a->bias ? a->bias + w->block_row[block] : NULL,
                        .lo = a->lo,
                        .hi = a->hi,
+                       .clamp = a->lo > -INFINITY || a->hi < INFINITY,
                        .first = tile == 0,
                        .last = tile + 1 == w->tiles};
     w->kernel->run(w, &t);

@@ -44,6 +44,7 @@ typedef struct sm_tile {
     size_t n;          /* columns of Y to store, 1..nr */
     const float *bias; /* of the block's rows, or NULL */
     float lo, hi;
+    int clamp;       /* lo or hi is a bound */
     int first, last; /* first K tile starts from bias and never reads acc; last stores Y */
 } sm_tile;
 
@@ -184,8 +185,8 @@ void sm_driver_run_conv(const sm_packed *w, const sm_conv_args *args, size_t thr
                         sm_parallel_for *parallel_for, void *pool, void *workspace);
 void sm_driver_pack_conv(const sm_packed *w, const sm_conv_args *args, void *workspace);
 
-/* Packs n <= nr columns of X, all k rows: strip[i * nr + j]; columns from n on become zero. avx2:
- * may use AVX2. */
+/* Packs n <= nr columns of X, all k rows: strip[i * nr + j]; columns from n to the next multiple of
+ * 16, or nr, become zero. avx2: may use AVX2. */
 void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, size_t n, size_t nr,
                    int avx2, float *strip);
 

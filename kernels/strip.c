@@ -42,10 +42,12 @@ static void copy(const float *src, size_t src_rs, float *dst, size_t dst_rs, siz
     }
 }
 
-/* The columns of a strip from n on become zero. */
+/* The columns of a strip from n to the end of a vector become zero; kernels read no others. */
 static void clear_columns(float *strip, size_t k, size_t n, size_t nr) {
-    if (n < nr)
-        for (size_t i = 0; i < k; i++) memset(strip + i * nr + n, 0, (nr - n) * sizeof *strip);
+    enum { LONGEST = 16 };
+    const size_t end = sm_min_size(sm_round_up(n, LONGEST), nr);
+    if (n < end)
+        for (size_t i = 0; i < k; i++) memset(strip + i * nr + n, 0, (end - n) * sizeof *strip);
 }
 
 void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, size_t n, size_t nr,

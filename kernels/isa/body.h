@@ -16,6 +16,15 @@
 
 sm_kernel_fn SM_SYMBOL;
 
+/* A row of X that begins so many bytes behind x, as a pointer of its own: the compiler would fold
+ * the sum into every address, and an FMA whose operand in memory has an index register takes two
+ * issue slots on Intel's cores instead of one. */
+SM_INLINE const float *row_at(const void *x, ptrdiff_t bytes) {
+    const char *row = (const char *)x + bytes;
+    __asm__("" : "+r"(row));
+    return (const float *)row;
+}
+
 /* Rows of the panel that starts at row r0 of a block with `rows` rows. */
 SM_INLINE size_t panel_rows(size_t rows, size_t r0) {
     return rows - r0 < (size_t)MR ? rows - r0 : (size_t)MR;
@@ -145,7 +154,8 @@ SM_INLINE const float *tile_column(vec acc[MR][NV], const unsigned rows, const f
 }
 enum { ALL_ROWS = (1 << MR) - 1 };
 
-/* Clamps and stores the valid rows to Y (last K tile), or keeps the partial sums. */
+/* Clamps and stores the valid rows to Y (last K tile), or keeps the partial sums. Without bounds
+ * nothing is clamped: on cores with two vector ports that takes as long as an FMA a vector. */
 SM_INLINE void rows_end(vec acc[MR][NV], const sm_tile *t, const size_t row[MR], size_t rows,
                         const size_t nv) {
     if (!t->last) {
@@ -157,7 +167,9 @@ SM_INLINE void rows_end(vec acc[MR][NV], const sm_tile *t, const size_t row[MR],
     SM_FOR (r, MR) {
         if (row[r] >= rows) continue;
         float *y = t->y + (ptrdiff_t)row[r] * t->y_rs;
-        if (t->n == nv * VL) {
+        if (t->n == nv * VL && !t->clamp) {
+            SM_FOR (j, nv) vec_storeu(y + j * VL, acc[r][j]);
+        } else if (t->n == nv * VL) {
             SM_FOR (j, nv) vec_storeu(y + j * VL, vec_min(hi, vec_max(lo, acc[r][j])));
         } else {
             SM_FOR (j, nv)

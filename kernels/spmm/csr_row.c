@@ -13,6 +13,7 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv, c
     const size_t segment = t->block * w->tiles + t->tile;
     const size_t rows = sm_block_rows(w, t->block);
     const size_t full = whole ? nv : nv - 1, rest = t->n - full * VL;
+    const ptrdiff_t unit = t->x_rs * (ptrdiff_t)sizeof(float);
     const uint32_t *count = w->head32 + w->head_at[segment];
     const uint32_t *index = w->index32 + w->index_at[segment];
     const float *value = w->value + w->value_at[segment];
@@ -20,7 +21,7 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv, c
         vec acc[MR][NV];
         tile_begin(acc, t, r, 1, nv);
         for (size_t i = 0; i < count[r]; i++) {
-            const float *xk = t->x + (ptrdiff_t)index[i] * t->x_rs;
+            const float *xk = row_at(t->x, (ptrdiff_t)index[i] * unit);
             const vec v = vec_bcast(value + i);
             SM_FOR (j, full) acc[0][j] = vec_fma(v, vec_loadu(xk + j * VL), acc[0][j]);
             if (!whole)

@@ -7,12 +7,17 @@
  * 3/(8v) without ROOM; load ports in the single steps behind them, 1 + 1/(4v) and a load of offsets
  * a quad: 8.5 cycles for 16 loads of X and the offsets, of which a Zen 5 takes 8.8. MR v
  * independent chains, of which a core with two FMA pipes of latency 4 needs eight.
+ * SELL_POINTERS, set by the file that includes this, is for cores of Intel's: see sell_pointer.c.
  * Idea: SELL-C-sigma (Kreutzer, Hager, Wellein, Fehske, Bishop, 2014), for many columns of X; the
  * sharing of X between rows is ours. */
 #ifndef SM_SELL_STEPS_H
 #define SM_SELL_STEPS_H
 
 #include "isa/body.h"
+
+#ifndef SELL_POINTERS
+#define SELL_POINTERS 0
+#endif
 
 _Static_assert(MR % 4 == 0, "four weights a load");
 _Static_assert(MR *NV + 3 <= VEC_REGS, "the tile, two weights and a vector of X must fit");
@@ -28,7 +33,10 @@ enum {
 
 /* The weights of two rows, each in all lanes. */
 SM_INLINE void two_weights(const float *four, const size_t first, vec *a, vec *b) {
-    if (ROOM) {
+    if (SELL_POINTERS) {
+        *a = vec_bcast(four + first);
+        *b = vec_bcast(four + first + 1);
+    } else if (ROOM) {
         const vec_four weights = vec_load_four(four);
         *a = vec_pick(weights, first);
         *b = vec_pick(weights, first + 1);
@@ -57,7 +65,8 @@ typedef struct strip {
 } strip;
 
 SM_INLINE const float *row_of(const strip *s, uint64_t offset) {
-    return (const float *)(s->x + (ptrdiff_t)offset * s->unit);
+    const ptrdiff_t bytes = (ptrdiff_t)offset * s->unit;
+    return SELL_POINTERS ? row_at(s->x, bytes) : (const float *)(s->x + bytes);
 }
 SM_INLINE vec vector_of(const strip *s, const float *row, const size_t j, const size_t nv) {
     return s->whole || j + 1 < nv ? vec_loadu(row + j * VL) : vec_load_tail(row + j * VL, s->rest);
