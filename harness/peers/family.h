@@ -43,6 +43,20 @@ void peer_library_close(peer_library *library);
  */
 int peer_search(const char *name, char *path, size_t size);
 
+/* A kernel family that a library of this family falls back to, and what to ask for instead where
+ * the machine has the level. */
+typedef struct peer_lift {
+    const peer_family *family;
+    const char *core, *isa, *variable, *value;
+} peer_lift;
+
+/* What to ask a library for that chose core, or NULL; not where its variable is set already. The
+ * variable is set from peer_lift_begin() to peer_lift_end(), in between the library must be loaded
+ * and multiply once. Both take NULL. */
+const peer_lift *peer_find_lift(const peer_family *family, const char *core);
+int peer_lift_begin(const peer_lift *lift);
+void peer_lift_end(const peer_lift *lift);
+
 /* Opens, verifies and describes in a child process; fills everything but name and kind. */
 void peer_trial(const peer_family *family, const char *where, sm_peer_info *info);
 

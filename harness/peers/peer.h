@@ -12,7 +12,7 @@ typedef struct sm_peer_info {
     int usable;       /* 1 when it loaded and multiplied correctly in a child process */
     char reason[160]; /* why not, else "" */
     char version[96]; /* as the library says it */
-    char core[64];    /* kernel family it chose for this CPU, "" when it does not say */
+    char core[64];    /* kernel family it uses on this CPU, "" when it does not say */
     char path[512];   /* file that was loaded */
 } sm_peer_info;
 

@@ -32,7 +32,8 @@ enum { PEERS = sizeof entries / sizeof entries[0] };
 static struct peer_slot {
     sm_peer_info info;
     int probed, loaded;
-    int threads; /* what the library was last told */
+    int threads;           /* what the library was last told */
+    const peer_lift *lift; /* how it must be loaded, or NULL */
     peer_library library;
 } slots[PEERS];
 
@@ -45,6 +46,20 @@ size_t sm_peer_count(void) {
     return PEERS;
 }
 
+/* Tries again where the library fell back to less than the machine has. */
+static void lift(size_t i) {
+    struct peer_slot *slot = &slots[i];
+    sm_peer_info lifted = {.name = entries[i].name, .kind = entries[i].kind};
+    slot->lift = peer_find_lift(entries[i].family, slot->info.core);
+    if (slot->lift == NULL) return;
+    if (peer_lift_begin(slot->lift) == 0) peer_trial(entries[i].family, entries[i].where, &lifted);
+    peer_lift_end(slot->lift);
+    if (lifted.usable)
+        slot->info = lifted;
+    else
+        slot->lift = NULL;
+}
+
 const sm_peer_info *sm_peer_probe(size_t i) {
     if (i >= PEERS) return NULL;
     struct peer_slot *slot = &slots[i];
@@ -55,6 +70,7 @@ const sm_peer_info *sm_peer_probe(size_t i) {
         (void)snprintf(slot->info.reason, sizeof slot->info.reason, "off under sanitizers");
     else
         peer_trial(entries[i].family, entries[i].where, &slot->info);
+    if (slot->info.usable) lift(i);
     return &slot->info;
 }
 
@@ -71,9 +87,15 @@ static sm_status load(size_t i) {
         return sm_fail(SM_E_ARG, "peer %s cannot be used: %s", entries[i].name, slot->info.reason);
     if (slot->loaded) return SM_OK;
     char reason[sizeof slot->info.reason];
-    if (peer_library_open(entries[i].family, slot->info.path, &slot->library, reason,
-                          sizeof reason) != 0)
-        return sm_fail(SM_E_IO, "peer %s: %s", entries[i].name, reason);
+    if (peer_lift_begin(slot->lift) != 0)
+        return sm_fail(SM_E_NOMEM, "no memory to set %s", slot->lift->variable);
+    int status = peer_library_open(entries[i].family, slot->info.path, &slot->library, reason,
+                                   sizeof reason);
+    /* BLIS reads its variable when it first multiplies. */
+    if (status == 0 && slot->lift != NULL)
+        status = peer_verify(&slot->library, reason, sizeof reason);
+    peer_lift_end(slot->lift);
+    if (status != 0) return sm_fail(SM_E_IO, "peer %s: %s", entries[i].name, reason);
     slot->loaded = 1;
     return SM_OK;
 }

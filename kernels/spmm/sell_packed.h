@@ -1,5 +1,5 @@
-/* The body of kernels whose X is packed: offsets are distances in the strip, and a row of X there is
- * aligned and has no neighbours in its cache set. */
+/* The body of kernels whose X is packed: offsets are distances in the strip, and a row of X there
+ * is aligned and has no neighbours in its cache set. */
 #ifndef SM_SELL_PACKED_H
 #define SM_SELL_PACKED_H
 
