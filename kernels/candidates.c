@@ -1,6 +1,7 @@
 /* Which kernels and K tiles may be the fastest for a matrix: all that are allowed but those of
  * which it can be said without timing that another of their kind is faster. */
 #include "candidates.h"
+#include <cpuid.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@ typedef struct listing {
     const sm_plan_options *opt;
     const sm_csr *csr, *sample;
     int hand;     /* a hand-written kernel may be used */
+    int intel;    /* this core splits FMAs that have an index register */
     size_t lanes; /* of the longest vectors that compete */
     size_t count;
     sm_candidate *c;
@@ -99,13 +101,27 @@ static int seldom_used(const listing *l) {
     return l->opt->layout == SM_FEATURE_MAJOR && l->csr->nnz / l->csr->cols < USES;
 }
 
+static int made_by_intel(void) {
+    enum { GENU = 0x756e6547 }; /* of GenuineIntel */
+    unsigned eax, ebx, ecx, edx;
+    return __get_cpuid(0, &eax, &ebx, &ecx, &edx) && ebx == GENU;
+}
+
+/* Two variants multiply the same streams, `pointer` for Intel's cores and `quad` for the others:
+ * spmm/sell_pointer.c says why. Timing both would cost the packing twice. */
+static int for_other_cores(const listing *l, const sm_kernel *k) {
+    return sm_isa_hand_written(k->isa) && strcmp(k->variant, l->intel ? "quad" : "pointer") == 0;
+}
+
 /* Need not be timed to see that another of its kind is faster: for one column of X where there are
  * many, for many where there is one, of a format that would store zeros, for X as it lies where it
- * is better packed, or with vectors of half the length where whole ones can be filled. */
+ * is better packed, of a variant for other cores, or with vectors of half the length where whole
+ * ones can be filled. */
 static int hopeless(const listing *l, const sm_candidate *c) {
     const size_t n = l->opt->n;
     if (c->fill > 1.6) return 1;
     if (sm_reads_in_place(c->kernel) && !seldom_used(l)) return 1;
+    if (for_other_cores(l, c->kernel)) return 1;
     if (c->kernel->nr == 1) return n > SM_FEW_COLUMNS;
     return n == 1 || c->padded > 2 * n + SM_FEW_COLUMNS ||
            (n >= l->lanes && sm_lanes(c->kernel) < l->lanes);
@@ -178,7 +194,7 @@ size_t sm_candidates_max(void) {
 
 size_t sm_list_candidates(const sm_csr *w, const sm_csr *sample, const sm_plan_options *options,
                           sm_candidate *out) {
-    listing l = {.opt = options, .csr = w, .sample = sample, .c = out};
+    listing l = {.opt = options, .csr = w, .sample = sample, .intel = made_by_intel(), .c = out};
     enumerate(&l);
     qsort(out, l.count, sizeof *out, by_promise);
     return l.count;

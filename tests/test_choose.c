@@ -1,5 +1,6 @@
 /* Which kernels a plan considers, seen through plans that do not time (the most promising
  * candidate) and through how many candidates a plan that does has timed. */
+#include "candidates.h"
 #include "plan_problem.h"
 
 static int alike_in_eights(size_t r, size_t c) {
@@ -112,6 +113,26 @@ static void test_timed_are_those_with_hope(void **state) {
     free_problem(&p);
 }
 
+/* The two variants of a tile that multiply the same streams are not both timed. */
+static void test_one_variant_a_core(void **state) {
+    (void)state;
+    problem p;
+    make_problem(64, 128, 1, 0, scattered, &p);
+    sm_candidate *list = sm_alloc(sm_candidates_max(), sizeof *list);
+    const sm_plan_options o = {.n = 128, .isa_mask = sm_isa_mask(), .format_mask = ~0u};
+    const size_t count = sm_list_candidates(&p.w, &p.w, &o, list);
+    size_t quads = 0, pointers = 0;
+    for (size_t i = 0; i < count; i++) {
+        quads += strcmp(list[i].kernel->variant, "quad") == 0;
+        pointers += strcmp(list[i].kernel->variant, "pointer") == 0;
+    }
+    size_t level;
+    assert_int_equal(sm_isa_find("avx2", &level), SM_OK);
+    if (sm_isa_mask() >> level & 1) assert_true((quads > 0) != (pointers > 0));
+    sm_free(list);
+    free_problem(&p);
+}
+
 /* The dense form would not fit any cache, the sparse one is read in no time. */
 static void test_weights_larger_than_the_caches(void **state) {
     (void)state;
@@ -160,6 +181,7 @@ int main(void) {
         cmocka_unit_test(test_large_tiles_come_first),
         cmocka_unit_test(test_many_columns_of_few_rows),
         cmocka_unit_test(test_timed_are_those_with_hope),
+        cmocka_unit_test(test_one_variant_a_core),
         cmocka_unit_test(test_weights_larger_than_the_caches),
         cmocka_unit_test(test_nearly_empty_is_never_dense),
     };
