@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Share of a group's time that may be spent waiting for a neighbour to go, on top of it. */
+static const double PATIENCE = 0.5;
 enum { GLANCES = 5, UNKNOWN_CACHE = 64 << 20 };
 
 sm_plan_options sm_group_plan_options(const group *g) {
@@ -23,6 +25,7 @@ sm_plan_options sm_group_plan_options(const group *g) {
 sm_status sm_group_add_plan(group *g, const sm_plan_options *options) {
     if (g->count == MAX_CANDIDATES) return SM_OK;
     sm_candidate *c = &g->items[g->count];
+    sm_watch_wait(g->session->watch);
     SM_TRY(sm_candidate_plan(&g->operands, options, c));
     for (size_t i = 0; i < g->count; i++) {
         if (strcmp(g->items[i].name, c->name) != 0) continue;
@@ -70,6 +73,7 @@ static sm_status add_choice(group *g, const sm_plan_options *options) {
     sm_plan_options unasked = *options;
     unasked.budget_s = 0;
     sm_candidate *c = &g->items[g->count++];
+    sm_watch_wait(g->session->watch);
     SM_TRY(sm_candidate_plan(&g->operands, &unasked, c));
     c->watch = g->session->watch;
     g->plan_choice = c->name;
@@ -242,6 +246,7 @@ sm_status sm_group_run(sm_session *session, const sm_point *point, double second
     g->session = session;
     g->point = point;
     g->own_dense = g->dense = -1;
+    sm_watch_patience(session->watch, PATIENCE * seconds);
     sm_status status = prepare(g);
     if (status == SM_OK) status = add_own(g);
     if (status == SM_OK) status = add_peers_and_verify(g);

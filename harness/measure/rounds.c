@@ -9,7 +9,9 @@ enum { MAX_TIMED = 64, CHECK_EVERY = 3 };
 static const double SAMPLE_NS = 4e6;
 
 static void place(void *arg) {
-    sm_candidate_place(arg);
+    sm_candidate *c = arg;
+    sm_candidate_place(c);
+    sm_watch_wait(c->watch);
 }
 
 static void before(void *arg) {

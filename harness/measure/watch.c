@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 
 /* The probe itself scatters by a few per cent; a neighbour costs it 15 % or more. */
 static const double SLOW = 1.15;
@@ -14,6 +15,7 @@ static const double SLOW = 1.15;
 struct sm_watch {
     double quiet_ns; /* fastest probe so far */
     double begin_ns;
+    double patience_ns; /* that is left */
     int cpu;
     long switches;
     double stolen_s;
@@ -60,6 +62,20 @@ sm_status sm_watch_create(sm_watch **out) {
 
 void sm_watch_free(sm_watch *w) {
     free(w);
+}
+
+void sm_watch_patience(sm_watch *w, double seconds) {
+    w->patience_ns = 1e9 * seconds;
+}
+
+void sm_watch_wait(sm_watch *w) {
+    static const struct timespec nap = {0, 2000000};
+    while (w->patience_ns > 0) {
+        const double start = clock_ns();
+        if (probe() <= SLOW * w->quiet_ns) return;
+        (void)nanosleep(&nap, NULL);
+        w->patience_ns -= clock_ns() - start;
+    }
 }
 
 void sm_watch_begin(sm_watch *w) {

@@ -14,6 +14,12 @@ typedef struct sm_watch sm_watch;
 sm_status sm_watch_create(sm_watch **out);
 void sm_watch_free(sm_watch *watch); /* accepts NULL */
 
+/* Where a neighbour comes and goes, a sample is better begun when it is gone. sm_watch_wait()
+ * returns when the probe is not slow, or when all of its calls since sm_watch_patience() have
+ * waited so many seconds; without patience, as at first, at once. */
+void sm_watch_patience(sm_watch *watch, double seconds);
+void sm_watch_wait(sm_watch *watch);
+
 void sm_watch_begin(sm_watch *watch);
 int64_t sm_watch_end(sm_watch *watch); /* taint bits of what happened since begin */
 
