@@ -151,6 +151,7 @@ static sm_status choose_dense(group *g) {
     for (int r = 0; r < GLANCES; r++) {
         for (size_t i = 0; i < g->count; i++) {
             if (!g->items[i].dense || g->items[i].err_bound_ratio > 1.0) continue;
+            sm_watch_wait(s->watch);
             best[i] = fmin(best[i], sm_candidate_glance(&g->items[i], 1));
         }
     }
