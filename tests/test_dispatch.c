@@ -35,8 +35,9 @@ static const struct machine {
     const char *file;
     enum need has;
 } machines[] = {
-    {"westmere", NEED_NONE},   {"haswell", NEED_AVX2}, {"skylake_x", NEED_AVX512},
-    {"ice_lake", NEED_AVX512}, {"zen3", NEED_AVX2},    {"zen4", NEED_AVX512},
+    {"westmere", NEED_NONE},         {"haswell", NEED_AVX2}, {"skylake_x", NEED_AVX512},
+    {"ice_lake", NEED_AVX512},       {"zen3", NEED_AVX2},    {"zen4", NEED_AVX512},
+    {"emerald_rapids", NEED_AVX512},
 };
 enum { MACHINES = sizeof machines / sizeof machines[0] };
 
