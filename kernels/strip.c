@@ -42,7 +42,8 @@ static void copy(const float *src, size_t src_rs, float *dst, size_t dst_rs, siz
     }
 }
 
-/* The columns of a strip from n to the end of a vector become zero; kernels read no others. */
+/* The columns of a strip from n to the next multiple of 16, or nr, become zero: kernels read whole
+ * vectors. */
 static void clear_columns(float *strip, size_t k, size_t n, size_t nr) {
     enum { LONGEST = 16 };
     const size_t end = sm_min_size(sm_round_up(n, LONGEST), nr);

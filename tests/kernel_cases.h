@@ -89,6 +89,7 @@ static void check_ends(const sm_kernel *k, size_t cols) {
                        .n = k->nr,
                        .lo = -1e6f,
                        .hi = 1e6f,
+                       .clamp = 1,
                        .first = 1,
                        .last = 1};
     k->run(&p, &t);

@@ -19,7 +19,9 @@ class Measuring(Builds):
         done = self.finish(self.compare(LIBRARY, "--save", saved, "--strict", "--delta", "4%",
                                         "--layout", "feature,token"), code=3)
         self.assertIn("base and cand are the same file", done.stdout)
-        self.assertIn("nothing can be said with fewer than 6", done.stdout)
+        # On a busy machine the control's moving comes before the small number of rounds.
+        self.assertRegex(done.stdout, "nothing can be said with fewer than 6|"
+                                      "it moved, so nothing can be said")
         with open(saved, encoding="utf-8") as file:
             record = json.load(file)
         self.check_record(record)

@@ -7,9 +7,10 @@
 
 #include <cmocka.h>
 
-#include "peers/peer.h"
+#include "peers/family.h"
 #include <dlfcn.h>
 #include <math.h>
+#include <sparsemark/isa.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -253,16 +254,42 @@ static void test_steering(void **unused) {
     }
 }
 
+static int usable(const char *isa) {
+    size_t level;
+    assert_int_equal(sm_isa_find(isa, &level), SM_OK);
+    return sm_isa_mask() >> level & 1;
+}
+
+static void test_lift(void **unused) {
+    (void)unused;
+    const peer_lift *lift = peer_find_lift(&peer_openblas, "Prescott");
+    assert_null(peer_find_lift(&peer_openblas, "SkylakeX"));
+    assert_null(peer_find_lift(&peer_onednn, "Prescott"));
+    assert_null(peer_find_lift(&peer_blis, "zen3"));
+    assert_int_equal(lift != NULL, usable("avx2"));
+    assert_int_equal(peer_lift_begin(NULL), 0);
+    peer_lift_end(NULL);
+    if (lift == NULL) return;
+    assert_string_equal(lift->becomes, usable("avx512") ? "SkylakeX" : "Haswell");
+    assert_int_equal(peer_lift_begin(lift), 0);
+    assert_string_equal(getenv("OPENBLAS_CORETYPE"), lift->value);
+    /* Set by somebody: it is theirs to say. */
+    assert_null(peer_find_lift(&peer_openblas, "Prescott"));
+    peer_lift_end(lift);
+    assert_null(getenv("OPENBLAS_CORETYPE"));
+}
+
 int main(void) {
     /* Before the first probe: a CPU's worth of speed is lost to this variable otherwise. */
     if (setenv("OPENBLAS_CORETYPE", "Prescott", 1) != 0 || unsetenv("OPENBLAS_L2_SIZE") != 0 ||
         sm_peer_unset_steering() != 1)
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_info),         cmocka_unit_test(test_products),
-        cmocka_unit_test(test_no_nonzeros),  cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_two_openblas), cmocka_unit_test(test_garbage),
-        cmocka_unit_test(test_steering),     cmocka_unit_test(test_feature_only),
+        cmocka_unit_test(test_lift),         cmocka_unit_test(test_info),
+        cmocka_unit_test(test_products),     cmocka_unit_test(test_no_nonzeros),
+        cmocka_unit_test(test_refusals),     cmocka_unit_test(test_two_openblas),
+        cmocka_unit_test(test_garbage),      cmocka_unit_test(test_steering),
+        cmocka_unit_test(test_feature_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,11 +22,15 @@ sm_plan_options sm_group_plan_options(const group *g) {
                              .budget_s = 0.1};
 }
 
+static sm_status plan_in_quiet(group *g, const sm_plan_options *options, sm_candidate *c) {
+    sm_watch_wait(g->session->watch);
+    return sm_candidate_plan(&g->operands, options, c);
+}
+
 sm_status sm_group_add_plan(group *g, const sm_plan_options *options) {
     if (g->count == MAX_CANDIDATES) return SM_OK;
     sm_candidate *c = &g->items[g->count];
-    sm_watch_wait(g->session->watch);
-    SM_TRY(sm_candidate_plan(&g->operands, options, c));
+    SM_TRY(plan_in_quiet(g, options, c));
     for (size_t i = 0; i < g->count; i++) {
         if (strcmp(g->items[i].name, c->name) != 0) continue;
         if (options->kt && g->items[i].info.kt != c->info.kt) continue;
@@ -73,8 +77,7 @@ static sm_status add_choice(group *g, const sm_plan_options *options) {
     sm_plan_options unasked = *options;
     unasked.budget_s = 0;
     sm_candidate *c = &g->items[g->count++];
-    sm_watch_wait(g->session->watch);
-    SM_TRY(sm_candidate_plan(&g->operands, &unasked, c));
+    SM_TRY(plan_in_quiet(g, &unasked, c));
     c->watch = g->session->watch;
     g->plan_choice = c->name;
     c->name = "plan";
@@ -84,6 +87,7 @@ static sm_status add_choice(group *g, const sm_plan_options *options) {
 static sm_status ask_plan(group *g, const sm_plan_options *options) {
     sm_plan *plan;
     sm_plan_info info;
+    sm_watch_wait(g->session->watch);
     SM_TRY(sm_plan_create(&g->operands.w, options, &plan));
     sm_plan_get_info(plan, &info);
     sm_plan_free(plan);
@@ -151,6 +155,7 @@ static sm_status choose_dense(group *g) {
     for (int r = 0; r < GLANCES; r++) {
         for (size_t i = 0; i < g->count; i++) {
             if (!g->items[i].dense || g->items[i].err_bound_ratio > 1.0) continue;
+            sm_candidate_place(&g->items[i]);
             sm_watch_wait(s->watch);
             best[i] = fmin(best[i], sm_candidate_glance(&g->items[i], 1));
         }

@@ -110,14 +110,15 @@ static int all_converged(sm_candidate **candidates, size_t count, size_t base, d
 
 sm_status sm_rounds_run(sm_candidate **candidates, size_t count, size_t base, double precision,
                         double seconds, size_t *rounds) {
-    const double deadline = clock_ns() + 1e9 * seconds;
+    const sm_watch *watch = candidates[0]->watch;
+    const double deadline = clock_ns() + 1e9 * seconds - sm_watch_waited_ns(watch);
     *rounds = 0;
     for (size_t i = 0; i < count; i++) SM_TRY(reserve(candidates[i]));
     while (*rounds < MAX_ROUNDS) {
         SM_TRY(run_round(candidates, count, *rounds));
         ++*rounds;
         if (*rounds < MIN_ROUNDS) continue;
-        if (clock_ns() > deadline) break;
+        if (clock_ns() > deadline + sm_watch_waited_ns(watch)) break;
         if (*rounds % CHECK_EVERY == 0 &&
             all_converged(candidates, count, base, precision, *rounds))
             break;

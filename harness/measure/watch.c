@@ -15,7 +15,7 @@ static const double SLOW = 1.15;
 struct sm_watch {
     double quiet_ns; /* fastest probe so far */
     double begin_ns;
-    double patience_ns; /* that is left */
+    double patience_ns, waited_ns;
     int cpu;
     long switches;
     double stolen_s;
@@ -66,16 +66,22 @@ void sm_watch_free(sm_watch *w) {
 
 void sm_watch_patience(sm_watch *w, double seconds) {
     w->patience_ns = 1e9 * seconds;
+    w->waited_ns = 0;
 }
 
 void sm_watch_wait(sm_watch *w) {
     static const struct timespec nap = {0, 2000000};
-    while (w->patience_ns > 0) {
+    const double before_ns = w->waited_ns;
+    while (w->waited_ns < w->patience_ns && w->waited_ns - before_ns < w->patience_ns / 8) {
         const double start = clock_ns();
         if (probe() <= SLOW * w->quiet_ns) return;
         (void)nanosleep(&nap, NULL);
-        w->patience_ns -= clock_ns() - start;
+        w->waited_ns += clock_ns() - start;
     }
+}
+
+double sm_watch_waited_ns(const sm_watch *w) {
+    return w->waited_ns;
 }
 
 void sm_watch_begin(sm_watch *w) {

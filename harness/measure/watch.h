@@ -15,10 +15,12 @@ sm_status sm_watch_create(sm_watch **out);
 void sm_watch_free(sm_watch *watch); /* accepts NULL */
 
 /* Where a neighbour comes and goes, a sample is better begun when it is gone. sm_watch_wait()
- * returns when the probe is not slow, or when all of its calls since sm_watch_patience() have
- * waited so many seconds; without patience, as at first, at once. */
+ * returns when the probe is not slow, when it has waited for an eighth of the patience, or when all
+ * of its calls since sm_watch_patience() have waited so many seconds; without patience, as at
+ * first, at once. */
 void sm_watch_patience(sm_watch *watch, double seconds);
 void sm_watch_wait(sm_watch *watch);
+double sm_watch_waited_ns(const sm_watch *watch); /* since sm_watch_patience() */
 
 void sm_watch_begin(sm_watch *watch);
 int64_t sm_watch_end(sm_watch *watch); /* taint bits of what happened since begin */

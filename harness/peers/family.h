@@ -43,11 +43,11 @@ void peer_library_close(peer_library *library);
  */
 int peer_search(const char *name, char *path, size_t size);
 
-/* A kernel family that a library of this family falls back to, and what to ask for instead where
- * the machine has the level. */
+/* The kernels that a library of this family falls back to, and what to ask for instead where the
+ * machine has the level. */
 typedef struct peer_lift {
     const peer_family *family;
-    const char *core, *isa, *variable, *value;
+    const char *core, *isa, *variable, *value, *becomes;
 } peer_lift;
 
 /* What to ask a library for that chose core, or NULL; not where its variable is set already. The

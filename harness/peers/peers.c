@@ -54,7 +54,7 @@ static void lift(size_t i) {
     if (slot->lift == NULL) return;
     if (peer_lift_begin(slot->lift) == 0) peer_trial(entries[i].family, entries[i].where, &lifted);
     peer_lift_end(slot->lift);
-    if (lifted.usable)
+    if (lifted.usable && strcmp(lifted.core, slot->lift->becomes) == 0)
         slot->info = lifted;
     else
         slot->lift = NULL;
@@ -95,6 +95,7 @@ static sm_status load(size_t i) {
     if (status == 0 && slot->lift != NULL)
         status = peer_verify(&slot->library, reason, sizeof reason);
     peer_lift_end(slot->lift);
+    if (status != 0) peer_library_close(&slot->library);
     if (status != 0) return sm_fail(SM_E_IO, "peer %s: %s", entries[i].name, reason);
     slot->loaded = 1;
     return SM_OK;

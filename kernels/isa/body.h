@@ -66,6 +66,9 @@ SM_INLINE void lanes_end(const vec *sum, const sm_tile *t, size_t r0, size_t row
 #if SM_NR >= VL
 _Static_assert(SM_NR % VL == 0, "nr must be a whole number of vectors");
 #define NV (SM_NR / VL)
+/* Of a packed strip only columns up to a multiple of 16 are set; a body without vectors reads all.
+ */
+_Static_assert(VL > 1 || SM_NR <= 16 || SM_MR == 1, "columns that are not set would be read");
 
 /* The last strip of X may hold few columns: a body computes the first nv vectors of a row only, a
  * constant in each of its copies. NARROW(body, w, t) calls the copy that t->n columns need. */
@@ -154,8 +157,9 @@ SM_INLINE const float *tile_column(vec acc[MR][NV], const unsigned rows, const f
 }
 enum { ALL_ROWS = (1 << MR) - 1 };
 
-/* Clamps and stores the valid rows to Y (last K tile), or keeps the partial sums. Without bounds
- * nothing is clamped: on cores with two vector ports that takes as long as an FMA a vector. */
+/* Clamps and stores the valid rows to Y (last K tile), or keeps the partial sums.  Whole
+ * rows without bounds are not clamped: with two vector ports that takes as long as an FMA a vector.
+ */
 SM_INLINE void rows_end(vec acc[MR][NV], const sm_tile *t, const size_t row[MR], size_t rows,
                         const size_t nv) {
     if (!t->last) {

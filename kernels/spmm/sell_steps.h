@@ -7,7 +7,8 @@
  * 3/(8v) without ROOM; load ports in the single steps behind them, 1 + 1/(4v) and a load of offsets
  * a quad: 8.5 cycles for 16 loads of X and the offsets, of which a Zen 5 takes 8.8. MR v
  * independent chains, of which a core with two FMA pipes of latency 4 needs eight.
- * SELL_POINTERS, set by the file that includes this, is for cores of Intel's: see sell_pointer.c.
+ * SELL_POINTERS, set by the file that includes this, is for cores of Intel's: pointers to rows of X
+ * and weights of shared steps by broadcasts; sell_pointer.c says why.
  * Idea: SELL-C-sigma (Kreutzer, Hager, Wellein, Fehske, Bishop, 2014), for many columns of X; the
  * sharing of X between rows is ours. */
 #ifndef SM_SELL_STEPS_H
