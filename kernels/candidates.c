@@ -15,7 +15,7 @@ typedef struct listing {
     const sm_plan_options *opt;
     const sm_csr *csr, *sample;
     int hand;     /* a hand-written kernel may be used */
-    int intel;    /* this core splits FMAs that have an index register */
+    int intel;    /* the core is of Intel's: see for_other_cores() */
     size_t lanes; /* of the longest vectors that compete */
     size_t count;
     sm_candidate *c;
