@@ -1,7 +1,7 @@
 /* Which kernels and K tiles may be the fastest for a matrix: all that are allowed but those of
  * which it can be said without timing that another of their kind is faster. */
 #include "candidates.h"
-#include <cpuid.h>
+#include "core.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,17 +21,8 @@ typedef struct listing {
     sm_candidate *c;
 } listing;
 
-size_t sm_cache_bytes(int name, size_t fallback) {
-    const long bytes = sysconf(name);
-    return bytes > 0 ? (size_t)bytes : fallback;
-}
-
 double sm_density(const sm_csr *csr) {
     return (double)csr->nnz / ((double)csr->rows * (double)csr->cols);
-}
-
-size_t sm_lanes(const sm_kernel *k) {
-    return strstr(k->isa, "512") ? 16 : 8;
 }
 
 /* As many tiles as there are of kt columns, but all about equally wide, and of whole blocks of the
@@ -99,12 +90,6 @@ static double fill(const listing *l, const sm_kernel *k) {
 static int seldom_used(const listing *l) {
     enum { USES = 32 };
     return l->opt->layout == SM_FEATURE_MAJOR && l->csr->nnz / l->csr->cols < USES;
-}
-
-static int made_by_intel(void) {
-    enum { GENU = 0x756e6547 }; /* of GenuineIntel */
-    unsigned eax, ebx, ecx, edx;
-    return __get_cpuid(0, &eax, &ebx, &ecx, &edx) && ebx == GENU;
 }
 
 /* Two variants multiply the same streams, `pointer` for Intel's cores and `quad` for the others:
@@ -194,7 +179,7 @@ size_t sm_candidates_max(void) {
 
 size_t sm_list_candidates(const sm_csr *w, const sm_csr *sample, const sm_plan_options *options,
                           sm_candidate *out) {
-    listing l = {.opt = options, .csr = w, .sample = sample, .intel = made_by_intel(), .c = out};
+    listing l = {.opt = options, .csr = w, .sample = sample, .intel = sm_core_of_intel(), .c = out};
     enumerate(&l);
     qsort(out, l.count, sizeof *out, by_promise);
     return l.count;

@@ -24,7 +24,5 @@ size_t sm_list_candidates(const sm_csr *w, const sm_csr *sample, const sm_plan_o
                           sm_candidate *out);
 
 double sm_density(const sm_csr *csr);
-size_t sm_lanes(const sm_kernel *kernel); /* floats in a vector of its level; 8 without vectors */
-size_t sm_cache_bytes(int name, size_t fallback); /* what sysconf() says, if it knows */
 
 #endif

@@ -4,6 +4,7 @@
  * timed here is never reported. */
 #include "choose.h"
 #include "candidates.h"
+#include "core.h"
 #include "isa/intrin.h"
 #include <math.h>
 #include <string.h>

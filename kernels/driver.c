@@ -40,6 +40,13 @@ typedef struct job {
     size_t strips, threads;
 } job;
 
+/* X of the caller that is packed after what is multiplied now: so many rows, in the calls of the
+ * kernel that come before. */
+typedef struct ahead {
+    const float *x;
+    size_t rows, calls;
+} ahead;
+
 /* Where one strip of X goes. */
 typedef struct strip {
     const job *j;
@@ -48,6 +55,8 @@ typedef struct strip {
     float *acc;   /* partial sums of the rows from row `above` on */
     size_t above;
     int token_major;
+    int more; /* the next strip is packed after this one */
+    ahead next;
 } strip;
 
 /* A strip of X from some K tile on: row k is at x + k * rs. */
@@ -79,6 +88,18 @@ static view take_tiles(const strip *s, size_t first, size_t end) {
     return (view){s->x, (ptrdiff_t)nr};
 }
 
+/* The K tiles [first, end) of this strip, or of the next, are packed after so many calls. */
+static void look_ahead(strip *s, int of_next, size_t first, size_t end, size_t calls) {
+    const sm_args *a = s->j->args;
+    const sm_packed *w = s->j->w;
+    const size_t k0 = first * w->kt, n0 = of_next ? s->n0 + w->kernel->nr : s->n0;
+    s->next = (ahead){.calls = calls};
+    if (w->cols * a->n * sizeof(float) < w->ask_from) return;
+    if (s->j->conv || a->x_cs != 1 || (of_next && !s->more)) return;
+    s->next.x = a->x + (ptrdiff_t)n0 + (ptrdiff_t)k0 * a->x_rs;
+    s->next.rows = sm_min_size(end * w->kt, w->cols) - k0;
+}
+
 static float *acc_of(const strip *s, size_t block) {
     return s->acc + (s->j->w->block_row[block] - s->above) * s->j->w->kernel->nr;
 }
@@ -89,10 +110,11 @@ static float *y_of(const strip *s, size_t block) {
 }
 
 /* One row block x one K tile. */
-static void run_segment(const strip *s, size_t block, size_t tile, view x) {
+static void run_segment(strip *s, size_t block, size_t tile, view x) {
     const sm_packed *w = s->j->w;
     const sm_args *a = s->j->args;
     float *acc = acc_of(s, block);
+    const size_t asked = sm_ceil_div(s->next.rows, s->next.calls);
     const sm_tile t = {.block = block,
                        .tile = tile,
                        .x = x.x,
@@ -100,6 +122,9 @@ static void run_segment(const strip *s, size_t block, size_t tile, view x) {
                        .acc = acc,
                        .y = s->token_major ? acc : y_of(s, block),
                        .y_rs = s->token_major ? (ptrdiff_t)w->kernel->nr : a->y_rs,
+                       .ahead = s->next.x,
+                       .ahead_rs = a->x_rs,
+                       .ahead_rows = asked,
                        .n = s->n,
                        .bias = a->bias ? a->bias + w->block_row[block] : NULL,
                        .lo = a->lo,
@@ -108,6 +133,10 @@ static void run_segment(const strip *s, size_t block, size_t tile, view x) {
                        .first = tile == 0,
                        .last = tile + 1 == w->tiles};
     w->kernel->run(w, &t);
+    s->next.calls--;
+    if (asked == 0) return;
+    s->next.x += (ptrdiff_t)asked * a->x_rs;
+    s->next.rows -= asked;
 }
 
 static void store_block(const strip *s, size_t block) {
@@ -122,6 +151,10 @@ static void run_tiles(strip *s, size_t begin, size_t end) {
     s->above = s->j->w->block_row[begin];
     for (size_t t = 0; t < s->j->w->tiles; t++) {
         const view x = take_tiles(s, t, t + 1);
+        if (t + 1 < s->j->w->tiles)
+            look_ahead(s, 0, t + 1, t + 2, end - begin);
+        else
+            look_ahead(s, 1, 0, 1, end - begin);
         for (size_t b = begin; b < end; b++) run_segment(s, b, t, x);
     }
     for (size_t b = begin; b < end; b++) store_block(s, b);
@@ -130,6 +163,7 @@ static void run_tiles(strip *s, size_t begin, size_t end) {
 static void run_blocks(strip *s, size_t begin, size_t end) {
     const sm_packed *w = s->j->w;
     const view all = take_tiles(s, 0, w->tiles);
+    look_ahead(s, 1, 0, w->tiles, (end - begin) * w->tiles);
     for (size_t b = begin; b < end; b++) {
         s->above = w->block_row[b];
         for (size_t t = 0; t < w->tiles; t++)
@@ -149,10 +183,12 @@ static strip strip_at(const job *j, size_t i, float *x, float *acc) {
                    .token_major = a->y_cs != 1 && a->y_rs == 1};
 }
 
-/* Strip i, blocks [begin, end). */
-static void run_strip(const job *j, size_t i, size_t begin, size_t end, float *x, float *acc) {
+/* Strip i, blocks [begin, end); more: strip i + 1 is next. */
+static void run_strip(const job *j, size_t i, size_t begin, size_t end, int more, float *x,
+                      float *acc) {
     strip s = strip_at(j, i, x, acc);
     if (begin == end) return;
+    s.more = more;
     if (all_rows_wait(j->w))
         run_tiles(&s, begin, end);
     else
@@ -177,11 +213,12 @@ static void run_share(void *arg, size_t i) {
     const size_t units = (j->strips - rest) * w->parts;
     float *x = j->workspace + i * thread_floats(w);
     float *acc = x + strip_floats(w);
-    for (size_t s = i * whole; s < (i + 1) * whole; s++) run_strip(j, s, 0, w->blocks, x, acc);
+    for (size_t s = i * whole; s < (i + 1) * whole; s++)
+        run_strip(j, s, 0, w->blocks, s + 1 < (i + 1) * whole, x, acc);
     for (size_t u = i * units / j->threads, end = (i + 1) * units / j->threads; u < end;) {
         const size_t s = u / w->parts, first = u % w->parts;
         const size_t last = sm_min_size(first + end - u, w->parts);
-        run_strip(j, rest + s, w->part_block[first], w->part_block[last], x, acc);
+        run_strip(j, rest + s, w->part_block[first], w->part_block[last], 0, x, acc);
         u += last - first;
     }
 }

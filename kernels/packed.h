@@ -23,6 +23,7 @@ typedef struct sm_packed {
     size_t *block_row;  /* blocks + 1: first row of a block */
     size_t *part_block; /* parts + 1: first block of a part */
     int in_place;       /* its kernel reads X where it lies, see sm_format */
+    size_t ask_from;    /* X of so many bytes is asked for before it is packed */
     size_t index_bits;
     size_t *head_at, *index_at, *value_at; /* blocks * tiles + 1: first element of a segment */
     uint16_t *head16;
@@ -41,6 +42,9 @@ typedef struct sm_tile {
     float *acc;         /* partial sums of the block, rows x nr; 64-byte aligned */
     float *y;           /* block's first row of Y; element (r, j) is y[r * y_rs + j] */
     ptrdiff_t y_rs;
+    const float *ahead; /* rows of the caller's X that are packed next: so many of them, */
+    ptrdiff_t ahead_rs; /* so far apart, may be asked for during this call; not read */
+    size_t ahead_rows;
     size_t n;          /* columns of Y to store, 1..nr */
     const float *bias; /* of the block's rows, or NULL */
     float lo, hi;

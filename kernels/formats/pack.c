@@ -1,5 +1,6 @@
 /* What all formats share: cutting W into segments, allocation, unpacking through a dense segment.
  */
+#include "core.h"
 #include "packed.h"
 #include <string.h>
 
@@ -80,6 +81,7 @@ sm_status sm_pack(const sm_csr *csr, const sm_kernel *kernel, size_t kt, size_t 
     p.mc =
         sm_min_size(sm_ceil_div(mc, kernel->mr), sm_ceil_div(csr->rows, kernel->mr)) * kernel->mr;
     p.tiles = sm_ceil_div(p.cols, p.kt);
+    p.ask_from = sm_core_ask_from(kernel, p.kt);
     const sm_status cut = cut_rows(csr, parts, &p);
     if (cut != SM_OK) {
         sm_packed_free(&p);

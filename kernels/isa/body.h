@@ -104,6 +104,23 @@ SM_INLINE void prefetch_y(const sm_tile *t, const size_t row[MR], const size_t n
     }
 }
 
+/* X that is packed later, asked for a few rows a panel while the core multiplies: to L2, for L1 is
+ * full of what is multiplied now. */
+typedef struct later {
+    const float *row;
+    ptrdiff_t rs;
+    size_t rows, each; /* left; a panel */
+} later;
+
+SM_INLINE later later_of(const sm_tile *t, size_t panels) {
+    return (later){t->ahead, t->ahead_rs, t->ahead_rows, sm_ceil_div(t->ahead_rows, panels)};
+}
+
+SM_INLINE void ask_ahead(later *x, const size_t nv) {
+    for (size_t i = 0; i < x->each && x->rows > 0; i++, x->rows--, x->row += x->rs)
+        for (size_t j = 0; j < nv * VL; j += 16) __builtin_prefetch(x->row + j, 0, 2);
+}
+
 /* Loads the accumulators of MR rows of a block of `rows` rows: bias (or zero) in the first K tile,
  * else the partial sums. */
 SM_INLINE void rows_begin(vec acc[MR][NV], const sm_tile *t, const size_t row[MR], size_t rows,

@@ -16,10 +16,12 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
     const uint16_t *index = w->index16 + w->index_at[segment];
     const float *value = w->value + w->value_at[segment];
     const char *x = (const char *)t->x;
+    later xs = later_of(t, sm_ceil_div(rows, MR));
     for (size_t r0 = 0; r0 < rows; r0 += MR, count++) {
         const size_t valid = panel_rows(rows, r0);
         vec acc[MR][NV];
         tile_begin(acc, t, r0, valid, nv);
+        ask_ahead(&xs, nv);
         for (const uint16_t *end = index + *count; index < end; index++)
             value =
                 tile_column(acc, ALL_ROWS, value, (const float *)(x + (size_t)*index * UNIT), nv);

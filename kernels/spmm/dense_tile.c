@@ -11,11 +11,13 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
     const size_t rows = sm_block_rows(w, t->block);
     const size_t cols = sm_tile_cols(w, t->tile);
     const float *value = w->value + w->value_at[segment];
+    later xs = later_of(t, sm_ceil_div(rows, MR));
     for (size_t r0 = 0; r0 < rows; r0 += MR) {
         const size_t valid = panel_rows(rows, r0);
         const float *x = t->x;
         vec acc[MR][NV];
         tile_begin(acc, t, r0, valid, nv);
+        ask_ahead(&xs, nv);
         for (size_t k = 0; k < cols; k++, x += NR) value = tile_column(acc, ALL_ROWS, value, x, nv);
         tile_end(acc, t, r0, valid, nv);
     }

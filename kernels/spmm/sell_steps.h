@@ -115,6 +115,7 @@ SM_INLINE void multiply_strip(const sm_packed *w, const sm_tile *t, const strip 
     const uint16_t *head_end = w->head16 + w->head_at[segment + 1];
     const uint16_t *index = w->index16 + w->index_at[segment];
     const float *value = w->value + w->value_at[segment];
+    later xs = later_of(t, (size_t)(head_end - head) / HEAD);
     for (; head < head_end; head += HEAD) {
         const uint16_t *const turns_end = index + (size_t)head[0] * TURN;
         const uint16_t *const end = turns_end + (size_t)head[1] * MR;
@@ -131,6 +132,7 @@ SM_INLINE void multiply_strip(const sm_packed *w, const sm_tile *t, const strip 
             SM_FOR (r, MR) next[r] = head[HEAD + COUNTS + r];
             prefetch_y(t, next, nv);
         }
+        if (SELL_POINTERS) ask_ahead(&xs, nv);
         SM_FOR (i, AHEAD) load_quads(ahead[i], turns_end + i * MR);
         for (; index < turns_end; index += TURN, value += 2 * MR) {
             uint32_t now_pairs[QUADS];

@@ -1,0 +1,30 @@
+/* What is known of the core beyond its levels, and what follows from it. */
+#include "core.h"
+#include <cpuid.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+size_t sm_cache_bytes(int name, size_t fallback) {
+    const long bytes = sysconf(name);
+    return bytes > 0 ? (size_t)bytes : fallback;
+}
+
+int sm_core_of_intel(void) {
+    enum { GENU = 0x756e6547 }; /* of GenuineIntel */
+    unsigned eax, ebx, ecx, edx;
+    return __get_cpuid(0, &eax, &ebx, &ecx, &edx) && ebx == GENU;
+}
+
+size_t sm_lanes(const sm_kernel *k) {
+    return strstr(k->isa, "512") ? 16 : 8;
+}
+
+/* Pays where X comes from behind L2 and leaves L1 some room. AMD's cores lose by it, and so do
+ * strips of AVX2, a line and a half wide. */
+size_t sm_core_ask_from(const sm_kernel *k, size_t kt) {
+    const size_t l1 = sm_cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32768);
+    if (!sm_core_of_intel() || strcmp(k->isa, "avx512") != 0 || kt * k->nr * sizeof(float) > l1)
+        return SIZE_MAX;
+    return sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20);
+}

@@ -1,0 +1,17 @@
+/* What is known of the core beyond its levels, and what follows from it. Internal to the library.
+ */
+#ifndef SM_CORE_H
+#define SM_CORE_H
+
+#include <sparsemark/kernel.h>
+#include <stddef.h>
+
+size_t sm_cache_bytes(int name, size_t fallback); /* what sysconf() says, if it knows */
+int sm_core_of_intel(void);
+size_t sm_lanes(const sm_kernel *kernel); /* floats in a vector of its level; 8 without vectors */
+
+/* Bytes of X from which on its rows are asked for before they are packed, in K tiles of kt columns;
+ * SIZE_MAX: never. */
+size_t sm_core_ask_from(const sm_kernel *kernel, size_t kt);
+
+#endif

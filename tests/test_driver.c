@@ -1,0 +1,139 @@
+/* The driver asks for rows of X before it packs them: which, and that nothing else comes of it. */
+#include "packed.h"
+#include "plan_problem.h"
+#include <string.h>
+
+enum { M = 40, K = 90, N = 29, KT = 32, MC = 16 };
+
+static int third(size_t r, size_t c) {
+    return (r * 31 + c * 17) % 3 == 0;
+}
+
+/* What the calls of a kernel could ask for, one after the other. */
+static const float *asked[1000];
+static size_t asked_count, calls;
+
+static void note_ahead(const sm_packed *w, const sm_tile *t) {
+    (void)w;
+    calls++;
+    for (size_t i = 0; i < t->ahead_rows; i++) {
+        assert_in_range(asked_count, 0, sizeof asked / sizeof *asked - 1);
+        asked[asked_count++] = t->ahead + (ptrdiff_t)i * t->ahead_rs;
+    }
+}
+
+static void run(const sm_packed *w, const sm_args *args, size_t threads) {
+    void *workspace = sm_alloc(sm_driver_workspace(w, args->n, threads), 1);
+    assert_non_null(workspace);
+    sm_driver_run(w, args, threads, NULL, NULL, workspace);
+    sm_free(workspace);
+}
+
+static void run_noting(const sm_packed *w, const sm_args *args, size_t threads) {
+    sm_packed noting = *w;
+    sm_kernel k = *w->kernel;
+    k.run = note_ahead;
+    noting.kernel = &k;
+    asked_count = calls = 0;
+    run(&noting, args, threads);
+}
+
+/* Every row but those of what a thread packs first, in the order of packing. */
+static void assert_all_in_order(const sm_packed *w, const sm_args *a, size_t first_rows) {
+    const size_t nr = w->kernel->nr;
+    size_t at = 0;
+    for (size_t n0 = 0; n0 < a->n; n0 += nr)
+        for (size_t k = n0 == 0 ? first_rows : 0; k < K; k++)
+            assert_ptr_equal(asked[at++], a->x + (ptrdiff_t)k * a->x_rs + (ptrdiff_t)n0);
+    assert_int_equal(at, asked_count);
+}
+
+static void test_rows_are_asked_for_once_and_in_order(void **state) {
+    (void)state;
+    const sm_kernel *k = sm_kernel_find("spmm_sell_f32_scalar_quad_4x8");
+    problem p;
+    sm_packed w;
+    make_problem(M, K, N, 0, third, &p);
+    assert_int_equal(sm_pack(&p.w, k, KT, M, 1, &w), SM_OK);
+    w.ask_from = 0;
+    run_noting(&w, &p.args, 1); /* all rows wait: X is packed a K tile at a time */
+    assert_all_in_order(&w, &p.args, KT);
+    w.ask_from = K * N * sizeof(float);
+    run_noting(&w, &p.args, 1);
+    assert_all_in_order(&w, &p.args, KT);
+    w.ask_from++;
+    run_noting(&w, &p.args, 1);
+    assert_int_equal(asked_count, 0);
+    assert_true(calls > 0);
+    sm_packed_free(&w);
+    assert_int_equal(sm_pack(&p.w, k, KT, MC, 1, &w), SM_OK);
+    w.ask_from = 0;
+    run_noting(&w, &p.args, 1); /* they do not: a strip of X is packed as a whole */
+    assert_all_in_order(&w, &p.args, K);
+    sm_packed_free(&w);
+    free_problem(&p);
+}
+
+/* Of two threads each begins with a K tile that nobody asks for, in each strip of its own. */
+static void test_threads_ask_for_their_own(void **state) {
+    (void)state;
+    problem p;
+    sm_packed w;
+    make_problem(M, K, 4 * 8, 0, third, &p);
+    assert_int_equal(sm_pack(&p.w, sm_kernel_find("spmm_sell_f32_scalar_quad_4x8"), KT, M, 1, &w),
+                     SM_OK);
+    w.ask_from = 0;
+    run_noting(&w, &p.args, 2);
+    assert_int_equal(asked_count, 4 * K - 2 * KT);
+    sm_packed_free(&w);
+    free_problem(&p);
+}
+
+static void test_token_major_x_is_not_asked_for(void **state) {
+    (void)state;
+    problem p;
+    sm_packed w;
+    make_problem(M, K, N, 1, third, &p);
+    assert_int_equal(sm_pack(&p.w, sm_kernel_find("spmm_sell_f32_scalar_quad_4x8"), KT, M, 1, &w),
+                     SM_OK);
+    w.ask_from = 0;
+    run_noting(&w, &p.args, 1);
+    assert_int_equal(asked_count, 0);
+    assert_true(calls > 0);
+    sm_packed_free(&w);
+    free_problem(&p);
+}
+
+static void test_asking_changes_no_bit(void **state) {
+    (void)state;
+    problem p;
+    make_problem(M, K, N, 0, third, &p);
+    float *silent = sm_alloc(M * N, sizeof *silent);
+    assert_non_null(silent);
+    for (size_t i = 0; i < sm_kernel_count(); i++) {
+        const sm_kernel *k = sm_kernel_at(i);
+        if (!(sm_isa_mask() >> k->level & 1)) continue;
+        sm_packed w;
+        assert_int_equal(sm_pack(&p.w, k, KT, MC, 1, &w), SM_OK);
+        w.ask_from = SIZE_MAX;
+        run(&w, &p.args, 1);
+        assert_true(error_of(&p) <= 1.0);
+        memcpy(silent, p.y, M * N * sizeof *silent);
+        w.ask_from = 0;
+        run(&w, &p.args, 1);
+        assert_memory_equal(p.y, silent, M * N * sizeof *silent);
+        sm_packed_free(&w);
+    }
+    sm_free(silent);
+    free_problem(&p);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows_are_asked_for_once_and_in_order),
+        cmocka_unit_test(test_threads_ask_for_their_own),
+        cmocka_unit_test(test_token_major_x_is_not_asked_for),
+        cmocka_unit_test(test_asking_changes_no_bit),
+    };
+    return cmocka_run_group_tests_name("driver", tests, NULL, NULL);
+}
