@@ -24,7 +24,6 @@ size_t sm_lanes(const sm_kernel *k) {
  * strips of AVX2, a line and a half wide. */
 size_t sm_core_ask_from(const sm_kernel *k, size_t kt) {
     const size_t l1 = sm_cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32768);
-    if (!sm_core_of_intel() || strcmp(k->isa, "avx512") != 0 || kt * k->nr * sizeof(float) > l1)
-        return SIZE_MAX;
+    if (!sm_core_of_intel() || sm_lanes(k) < 16 || kt * k->nr * sizeof(float) > l1) return SIZE_MAX;
     return sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20);
 }

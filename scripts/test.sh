@@ -73,7 +73,7 @@ run_ctest() {
     shift
     rm -f "$report"
     say "ctest in build/$preset"
-    "${fixed_addresses[@]}" ctest --test-dir "build/$preset" --output-on-failure \
+    "${fixed_addresses[@]}" ctest --test-dir "build/$preset" --output-on-failure -j "$(nproc)" \
         --output-junit "$report" "$@"
     suite=$(tr '\n\t' '  ' <"$report" 2>/dev/null | sed -n 's/.*<testsuite \([^>]*\)>.*/\1/p')
     number() { sed -n "s/.* $1=\"\([0-9]*\)\".*/\1/p" <<<" $suite"; }
@@ -111,25 +111,37 @@ test_threads() {
     fi
 }
 
+# As many files at once as there are processors, each on its own: a program that measures pins itself
+# to the first that it may use. Files that ask how many there are get all. Logs are shown whole.
 test_python() {
-    local log ran bad left_out
+    local logs log ran bad left_out cpus
     compgen -G 'tests/test_*.py' >/dev/null || return 0
-    log=$(mktemp)
+    logs=$(mktemp -d)
     say "Python tests"
-    .venv/bin/python -m unittest discover -s tests -p 'test_*.py' 2>&1 | tee "$log"
-    ran=$(sed -n 's/^Ran \([0-9]*\) tests\? in .*/\1/p' "$log" | tail -n 1)
-    # The last line reads like "FAILED (failures=1, errors=2, skipped=3)".
-    sum() { tail -n 1 "$log" | grep -oE "($1)=[0-9]+" | awk -F= '{n += $2} END {print n + 0}'; }
-    bad=$(sum 'failures|errors|successes')
-    left_out=$(sum skipped)
-    if ! [ "${ran:-0}" -gt 0 ]; then
-        fail "the Python tests did not run"
-    else
+    read -ra cpus < <(.venv/bin/python -c 'import os; print(*sorted(os.sched_getaffinity(0)))')
+    # shellcheck disable=SC2016 # the shell of each file expands it
+    printf '%s\n' tests/test_*.py | LOGS=$logs CPUS=${cpus[*]} \
+        xargs --process-slot-var=SLOT -n 1 -P "${#cpus[@]}" bash -c '
+        read -ra cpus <<<"$CPUS"
+        log=$LOGS/${1##*/} on=(taskset -c "${cpus[SLOT]}")
+        if grep -q sched_getaffinity "$1"; then on=(); fi
+        "${on[@]}" .venv/bin/python -m unittest discover -s tests -p "${1##*/}" >"$log" 2>&1
+        { echo "$1"; cat "$log"; } >&2' bash
+    for log in "$logs"/*; do
+        ran=$(sed -n 's/^Ran \([0-9]*\) tests\? in .*/\1/p' "$log" | tail -n 1)
+        # The last line reads like "FAILED (failures=1, errors=2, skipped=3)".
+        sum() { tail -n 1 "$log" | grep -oE "($1)=[0-9]+" | awk -F= '{n += $2} END {print n + 0}'; }
+        bad=$(sum 'failures|errors|successes')
+        left_out=$(sum skipped)
+        if ! [ "${ran:-0}" -gt 0 ]; then
+            fail "${log##*/} ran no test"
+            continue
+        fi
         passed=$((passed + ran - bad - left_out))
         failed=$((failed + bad))
         skipped=$((skipped + left_out))
-    fi
-    rm -f "$log"
+    done
+    rm -rf "$logs"
 }
 
 # libFuzzer adds what it finds to the first folder: that is a copy, never tests/corpus.

@@ -117,6 +117,7 @@ SM_INLINE later later_of(const sm_tile *t, size_t panels) {
 }
 
 SM_INLINE void ask_ahead(later *x, const size_t nv) {
+    if (VL < 16) return; /* see sm_core_ask_from() */
     for (size_t i = 0; i < x->each && x->rows > 0; i++, x->rows--, x->row += x->rs)
         for (size_t j = 0; j < nv * VL; j += 16) __builtin_prefetch(x->row + j, 0, 2);
 }
