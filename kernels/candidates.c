@@ -25,6 +25,14 @@ double sm_density(const sm_csr *csr) {
     return (double)csr->nnz / ((double)csr->rows * (double)csr->cols);
 }
 
+/* What is reported as L3 may be that of a socket, or of nothing at all in a virtual machine; a
+ * core's share of it is 8 to 32 times its L2. */
+int sm_from_memory(const sm_csr *csr) {
+    const size_t share = 32 * sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 524288);
+    const size_t cached = sm_min_size(sm_cache_bytes(_SC_LEVEL3_CACHE_SIZE, share), share);
+    return (double)csr->rows * (double)csr->cols * sizeof(float) >= (double)cached;
+}
+
 /* As many tiles as there are of kt columns, but all about equally wide, and of whole blocks of the
  * transposes that token-major X needs. */
 static size_t even_tiles(size_t cols, size_t kt) {
@@ -98,15 +106,21 @@ static int for_other_cores(const listing *l, const sm_kernel *k) {
     return sm_isa_hand_written(k->isa) && strcmp(k->variant, l->intel ? "quad" : "pointer") == 0;
 }
 
+/* `stream` asks ahead for weights that come from memory; of those in a cache it is 10 to 20 %
+ * slower than `window`. */
+static int for_other_memory(const listing *l, const sm_kernel *k) {
+    return strcmp(k->variant, "stream") == 0 && !sm_from_memory(l->csr);
+}
+
 /* Need not be timed to see that another of its kind is faster: for one column of X where there are
  * many, for many where there is one, of a format that would store zeros, for X as it lies where it
- * is better packed, of a variant for other cores, or with vectors of half the length where whole
- * ones can be filled. */
+ * is better packed, of a variant for other cores or caches, or with vectors of half the length
+ * where whole ones can be filled. */
 static int hopeless(const listing *l, const sm_candidate *c) {
     const size_t n = l->opt->n;
     if (c->fill > 1.6) return 1;
     if (sm_reads_in_place(c->kernel) && !seldom_used(l)) return 1;
-    if (for_other_cores(l, c->kernel)) return 1;
+    if (for_other_cores(l, c->kernel) || for_other_memory(l, c->kernel)) return 1;
     if (c->kernel->nr == 1) return n > SM_FEW_COLUMNS;
     return n == 1 || c->padded > 2 * n + SM_FEW_COLUMNS ||
            (n >= l->lanes && sm_lanes(c->kernel) < l->lanes);

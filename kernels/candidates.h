@@ -24,5 +24,6 @@ size_t sm_list_candidates(const sm_csr *w, const sm_csr *sample, const sm_plan_o
                           sm_candidate *out);
 
 double sm_density(const sm_csr *csr);
+int sm_from_memory(const sm_csr *csr); /* W, stored densely, is larger than the caches */
 
 #endif

@@ -46,24 +46,12 @@ double sm_seconds(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static double dense_bytes(const sm_csr *csr) {
-    return (double)csr->rows * (double)csr->cols * sizeof(float);
-}
-
-/* Bytes of a dense W from which on it is read from memory. What is reported as L3 may be that of a
- * socket, or of nothing at all in a virtual machine; a core's share of it is 8 to 32 times its L2.
- */
-static double far_bytes(void) {
-    const size_t share = 32 * sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 524288);
-    return (double)sm_min_size(sm_cache_bytes(_SC_LEVEL3_CACHE_SIZE, share), share);
-}
-
 /* The rows in the middle of W, as many as make a slice of SAMPLE_WEIGHTS; twice as many where a
  * call is so short that it matters which cache holds W. */
 static sm_status take_slice(search *s) {
     const sm_csr *w = s->csr;
     size_t rows = SAMPLE_WEIGHTS / w->cols;
-    if (s->opt->n <= SM_FEW_COLUMNS && dense_bytes(w) < far_bytes()) rows *= 2;
+    if (s->opt->n <= SM_FEW_COLUMNS && !sm_from_memory(w)) rows *= 2;
     rows = sm_min_size(rows < SAMPLE_ROWS ? SAMPLE_ROWS : rows, w->rows);
     const size_t r0 = (w->rows - rows) / 2 / SAMPLE_ROWS * SAMPLE_ROWS; /* whole panels */
     const uint32_t begin = w->row_ptr[r0], end = w->row_ptr[r0 + rows];
@@ -173,7 +161,7 @@ static double run_once(search *s, candidate *c) {
  * left nothing of this one's W there. */
 static void set_caches(search *s, candidate *c) {
     if (s->opt->n > SM_FEW_COLUMNS) return;
-    if (dense_bytes(s->csr) < far_bytes())
+    if (!sm_from_memory(s->csr))
         (void)run_once(s, c);
     else
         cool(c);

@@ -144,6 +144,35 @@ static void test_one_variant_a_core(void **state) {
     free_problem(&p);
 }
 
+static size_t count_streams(const sm_csr *w) {
+    sm_candidate *list = sm_alloc(sm_candidates_max(), sizeof *list);
+    assert_non_null(list);
+    const sm_plan_options o = {.n = 1, .isa_mask = sm_isa_mask(), .format_mask = ~0u};
+    const size_t count = sm_list_candidates(w, w, &o, list);
+    size_t streams = 0;
+    for (size_t i = 0; i < count; i++) streams += strcmp(list[i].kernel->variant, "stream") == 0;
+    sm_free(list);
+    return streams;
+}
+
+/* A kernel for weights from memory is timed for those only. */
+static void test_streams_are_for_weights_from_memory(void **state) {
+    (void)state;
+    size_t level;
+    assert_int_equal(sm_isa_find("avx2", &level), SM_OK);
+    problem p;
+    make_problem(64, 128, 1, 0, scattered, &p);
+    assert_false(sm_from_memory(&p.w));
+    assert_int_equal(count_streams(&p.w), 0);
+    free_problem(&p);
+    sm_csr w;
+    assert_int_equal(sm_csr_alloc(1 << 18, 1 << 14, 0, &w), SM_OK);
+    memset(w.row_ptr, 0, ((1 << 18) + 1) * sizeof *w.row_ptr);
+    assert_true(sm_from_memory(&w));
+    assert_int_equal(count_streams(&w) > 0, sm_isa_mask() >> level & 1);
+    sm_csr_free(&w);
+}
+
 /* The dense form would not fit any cache, the sparse one is read in no time. */
 static void test_weights_larger_than_the_caches(void **state) {
     (void)state;
@@ -193,6 +222,7 @@ int main(void) {
         cmocka_unit_test(test_many_columns_of_few_rows),
         cmocka_unit_test(test_timed_are_those_with_hope),
         cmocka_unit_test(test_one_variant_a_core),
+        cmocka_unit_test(test_streams_are_for_weights_from_memory),
         cmocka_unit_test(test_weights_larger_than_the_caches),
         cmocka_unit_test(test_nearly_empty_is_never_dense),
     };
