@@ -9,7 +9,6 @@
 #include <math.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 enum {
     SAMPLE_WEIGHTS = 1 << 18,
