@@ -6,7 +6,7 @@ import re
 import time
 import unittest
 
-from report_cases import RUN, Report, cell
+from report_cases import RUN, Report, cell, timed
 
 import report
 import report_charts
@@ -200,6 +200,23 @@ class Refusals(Report):
             with self.subTest(record[:20]):
                 self.put(RUN, tail=record + "\n" + json.dumps(cell()) + "\n")
                 self.refused(*words)
+
+    def test_speedups_are_over_the_fastest_dense_of_a_group(self):
+        def group(of_plan, own):
+            over = {"dense_kernel": "blas", "dense_time_ns_median": 100.0, "group_cells": 4}
+            self.put(RUN, timed("g", "sparse", 50.0, speedup=2.0, **over),
+                     timed("g", "plan", of_plan, speedup=None, format="dense", **over),
+                     timed("g", "own", own, speedup=1.0, format="dense", **over),
+                     timed("g", "blas", 100.0, speedup=1.0, format="dense", **over))
+            return report_data.read_runs(self.folder)[0].cells
+
+        sparse = group(of_plan=90.0, own=80.0)[0]
+        self.assertEqual((sparse["dense_kernel"], sparse["dense_time_ns_median"]), ("own", 80.0))
+        self.assertAlmostEqual(sparse["speedup_dense"], 1.6)
+        self.assertAlmostEqual(sparse["speedup_ci_low"], 1.6 / 1.04)
+        self.assertAlmostEqual(sparse["speedup_ci_high"], 1.6 * 1.04)
+        sparse = group(of_plan=90.0, own=101.0)[0]
+        self.assertEqual((sparse["dense_kernel"], sparse["speedup_dense"]), ("blas", 2.0))
 
     def test_a_cut_tail_is_left_out(self):
         self.put(RUN, cell(), cell(group="g", group_cells=2), tail=json.dumps(cell())[:50])
