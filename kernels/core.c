@@ -10,10 +10,18 @@ size_t sm_cache_bytes(int name, size_t fallback) {
     return bytes > 0 ? (size_t)bytes : fallback;
 }
 
+/* A virtual machine takes microseconds to answer CPUID, hence asked once: racing first calls
+ * compute the same value. */
 int sm_core_of_intel(void) {
-    enum { GENU = 0x756e6547 }; /* of GenuineIntel */
-    unsigned eax, ebx, ecx, edx;
-    return __get_cpuid(0, &eax, &ebx, &ecx, &edx) && ebx == GENU;
+    enum { UNKNOWN, NO, YES, GENU = 0x756e6547 /* of GenuineIntel */ };
+    static _Atomic int cached = UNKNOWN;
+    int answer = cached;
+    if (answer == UNKNOWN) {
+        unsigned eax, ebx, ecx, edx;
+        answer = __get_cpuid(0, &eax, &ebx, &ecx, &edx) && ebx == GENU ? YES : NO;
+        cached = answer;
+    }
+    return answer == YES;
 }
 
 size_t sm_lanes(const sm_kernel *k) {
