@@ -63,12 +63,13 @@ run_clang_tidy() {
 }
 
 # It does not read the headers of libraries, hence the loops. What it takes for uninitialised is left
-# to clang-tidy, which knows what a vector store and a loop over JSON assign.
+# to clang-tidy, which knows what a vector store and a loop over JSON assign. Where it sees all files at
+# once, with one processor, it takes a stub's sm_plan_create for the library's: no ctunullpointer.
 run_cppcheck() {
     local loop='=while(v)'
     cppcheck --quiet --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
         --suppress=invalidPointerCast --suppress=uninitvar \
-        --suppress=legacyUninitvar --std=c11 \
+        --suppress=legacyUninitvar --suppress=ctunullpointer --std=c11 \
         -D_GNU_SOURCE -D__x86_64__ -DVL=8 "-Djson_array_foreach(a,i,v)$loop" \
         "-Djson_object_foreach(a,i,v)$loop" -I kernels -I kernels/include -I harness \
         -j "$(nproc)" "${sources[@]}"
