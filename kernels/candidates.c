@@ -40,6 +40,13 @@ static size_t even_tiles(size_t cols, size_t kt) {
     return sm_min_size(sm_round_up(even, 8), kt < cols ? kt : cols);
 }
 
+/* Whether rows of X and Y had better be passed through whole, a small block of rows of W at a time:
+ * where all of X, read as it lies, stays in L2 beside Y. Not measured on AMD's cores. */
+static int rows_first(const listing *l, const sm_kernel *k) {
+    const size_t l2 = sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 524288);
+    return l->intel && sm_reads_in_place(k) && l->csr->cols <= l2 / 2 / sizeof(float) / l->opt->n;
+}
+
 /* K tiles worth trying, as multiples of the one whose strip fills L1. The streams of W and Y pass
  * through L1 without evicting much of it, so that it may be full; where rows have few nonzeros in a
  * tile, what a tile costs beside them weighs more than X from L2. Formats of whole columns read a
@@ -50,6 +57,10 @@ static size_t kt_choices(const listing *l, const sm_kernel *k, size_t kt[MAX_TIL
     const size_t cols = l->csr->cols, limit = sm_min_size(format->max_kt(k->nr), cols);
     if (l->opt->kt) {
         kt[0] = sm_min_size(l->opt->kt, limit);
+        return 1;
+    }
+    if (rows_first(l, k)) {
+        kt[0] = limit;
         return 1;
     }
     const double l1 = (double)sm_cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32768);
@@ -67,7 +78,9 @@ static size_t kt_choices(const listing *l, const sm_kernel *k, size_t kt[MAX_TIL
 
 /* Partial sums of a row block stay within half of L2. */
 static size_t mc_choice(const listing *l, const sm_kernel *k) {
+    enum { SMALL_BLOCK = 32 };
     if (l->opt->mc) return l->opt->mc;
+    if (rows_first(l, k)) return SMALL_BLOCK;
     const size_t fit = sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 524288) / 2 / (k->nr * sizeof(float));
     return fit < k->mr ? k->mr : fit;
 }

@@ -2,7 +2,8 @@
  * Nest, outermost first: strip; K tile, whose part of X is packed when its turn comes and stays in
  * L1; row block, then the kernel over its panels. The partial sums of all rows wait meanwhile.
  * Where they would be too many (more rows than mc), a strip is packed as a whole and row blocks are
- * outside of K tiles. Kernels that can read X where it lies are given it there. */
+ * outside of K tiles. Kernels that can read X where it lies are given it there, and small row
+ * blocks are then outside of strips. */
 #include "packed.h"
 #include <math.h>
 
@@ -204,6 +205,12 @@ static void pack_all(const job *j) {
     }
 }
 
+/* Whether a block of rows goes through all strips before the next one does: where X is read as it
+ * lies and rows are in small blocks, so that rows of X and Y are passed through whole. */
+static int rows_first(const job *j) {
+    return j->w->in_place && !all_rows_wait(j->w) && !j->conv && j->args->x_cs == 1;
+}
+
 /* What thread i does: as many whole strips as every thread can have, for threads share no X then,
  * and its share of the parts of the strips that are left. */
 static void run_share(void *arg, size_t i) {
@@ -213,8 +220,10 @@ static void run_share(void *arg, size_t i) {
     const size_t units = (j->strips - rest) * w->parts;
     float *x = j->workspace + i * thread_floats(w);
     float *acc = x + strip_floats(w);
-    for (size_t s = i * whole; s < (i + 1) * whole; s++)
-        run_strip(j, s, 0, w->blocks, s + 1 < (i + 1) * whole, x, acc);
+    const size_t step = rows_first(j) ? 1 : w->blocks;
+    for (size_t b = 0; b < w->blocks; b += step)
+        for (size_t s = i * whole; s < (i + 1) * whole; s++)
+            run_strip(j, s, b, b + step, s + 1 < (i + 1) * whole, x, acc);
     for (size_t u = i * units / j->threads, end = (i + 1) * units / j->threads; u < end;) {
         const size_t s = u / w->parts, first = u % w->parts;
         const size_t last = sm_min_size(first + end - u, w->parts);

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -11,6 +12,10 @@ import unittest
 TESTS = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(TESTS)
 DATA = os.path.join(TESTS, "data")
+# A shell that starts a job in the background lets it ignore Ctrl-C, and so would every program that
+# is started here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 PROGRAM = os.path.abspath(os.environ.get("SPARSEMARK_PROGRAM",
                                          os.path.join(ROOT, "build", "debug", "sparsemark")))
 

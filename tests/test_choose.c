@@ -123,8 +123,11 @@ static void test_one_variant_a_core(void **state) {
     assert_non_null(list);
     const sm_plan_options o = {.n = 128, .isa_mask = sm_isa_mask(), .format_mask = ~0u};
     const size_t count = sm_list_candidates(&p.w, &p.w, &o, list);
-    size_t quads = 0, pointers = 0;
+    size_t quads = 0, pointers = 0, places = 0, whole = 0;
     for (size_t i = 0; i < count; i++) {
+        const int place = sm_reads_in_place(list[i].kernel);
+        places += place != 0;
+        whole += place && list[i].kt == p.w.cols && list[i].mc == 32;
         quads += strcmp(list[i].kernel->variant, "quad") == 0;
         pointers += strcmp(list[i].kernel->variant, "pointer") == 0;
     }
@@ -137,6 +140,8 @@ static void test_one_variant_a_core(void **state) {
     if (sm_isa_mask() >> level & 1) {
         assert_int_equal(pointers > 0, intel);
         assert_int_equal(quads > 0, !intel);
+        assert_true(places > 0);
+        assert_int_equal(whole, intel ? places : 0); /* all of X is in L2 */
     } else {
         assert_int_equal(pointers, 0);
     }

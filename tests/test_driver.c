@@ -1,4 +1,5 @@
-/* The driver asks for rows of X before it packs them: which, and that nothing else comes of it. */
+/* The order in which the driver calls kernels, and which rows of X it asks for before it packs
+ * them. */
 #include "packed.h"
 #include "plan_problem.h"
 #include <string.h>
@@ -11,11 +12,12 @@ static int third(size_t r, size_t c) {
 
 /* What the calls of a kernel could ask for, one after the other. */
 static const float *asked[1000];
-static size_t asked_count, calls;
+static size_t asked_count, calls, blocks[1000]; /* of each call */
 
 static void note_ahead(const sm_packed *w, const sm_tile *t) {
     (void)w;
-    calls++;
+    assert_in_range(calls, 0, sizeof blocks / sizeof *blocks - 1);
+    blocks[calls++] = t->block;
     for (size_t i = 0; i < t->ahead_rows; i++) {
         assert_in_range(asked_count, 0, sizeof asked / sizeof *asked - 1);
         asked[asked_count++] = t->ahead + (ptrdiff_t)i * t->ahead_rs;
@@ -104,6 +106,32 @@ static void test_token_major_x_is_not_asked_for(void **state) {
     free_problem(&p);
 }
 
+/* Small blocks of rows go through all strips one after the other where X is read as it lies, and
+ * each strip through all blocks where it is packed. */
+static void test_what_is_outermost(void **state) {
+    (void)state;
+    static const char *const names[] = {"spmm_csr_f32_scalar_row_1x8",
+                                        "spmm_sell_f32_scalar_quad_4x8"};
+    enum { STRIPS = (N + 7) / 8, TILES = (K + KT - 1) / KT };
+    for (int token = 0; token < 2; token++) {
+        problem p;
+        make_problem(M, K, N, token, third, &p);
+        for (size_t packed = 0; packed < 2; packed++) {
+            sm_packed w;
+            assert_int_equal(sm_pack(&p.w, sm_kernel_find(names[packed]), KT, MC, 1, &w), SM_OK);
+            assert_true(w.blocks > 1);
+            run_noting(&w, &p.args, 1);
+            assert_int_equal(calls, w.blocks * STRIPS * TILES);
+            const int rows_first = !packed && !token;
+            for (size_t i = 0; i < calls; i++)
+                assert_int_equal(blocks[i],
+                                 rows_first ? i / (STRIPS * TILES) : i / TILES % w.blocks);
+            sm_packed_free(&w);
+        }
+        free_problem(&p);
+    }
+}
+
 static void test_asking_changes_no_bit(void **state) {
     (void)state;
     problem p;
@@ -133,6 +161,7 @@ int main(void) {
         cmocka_unit_test(test_rows_are_asked_for_once_and_in_order),
         cmocka_unit_test(test_threads_ask_for_their_own),
         cmocka_unit_test(test_token_major_x_is_not_asked_for),
+        cmocka_unit_test(test_what_is_outermost),
         cmocka_unit_test(test_asking_changes_no_bit),
     };
     return cmocka_run_group_tests_name("driver", tests, NULL, NULL);
