@@ -10,18 +10,10 @@ size_t sm_cache_bytes(int name, size_t fallback) {
     return bytes > 0 ? (size_t)bytes : fallback;
 }
 
-/* A virtual machine takes microseconds to answer CPUID, hence asked once: racing first calls
- * compute the same value. */
 int sm_core_of_intel(void) {
-    enum { UNKNOWN, NO, YES, GENU = 0x756e6547 /* of GenuineIntel */ };
-    static _Atomic int cached = UNKNOWN;
-    int answer = cached;
-    if (answer == UNKNOWN) {
-        unsigned eax, ebx, ecx, edx;
-        answer = __get_cpuid(0, &eax, &ebx, &ecx, &edx) && ebx == GENU ? YES : NO;
-        cached = answer;
-    }
-    return answer == YES;
+    enum { GENU = 0x756e6547 }; /* of GenuineIntel */
+    unsigned eax, ebx, ecx, edx;
+    return __get_cpuid(0, &eax, &ebx, &ecx, &edx) && ebx == GENU;
 }
 
 size_t sm_lanes(const sm_kernel *k) {
@@ -32,6 +24,7 @@ size_t sm_lanes(const sm_kernel *k) {
  * strips of AVX2, a line and a half wide. */
 size_t sm_core_ask_from(const sm_kernel *k, size_t kt) {
     const size_t l1 = sm_cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32768);
-    if (!sm_core_of_intel() || sm_lanes(k) < 16 || kt * k->nr * sizeof(float) > l1) return SIZE_MAX;
+    /* A virtual machine takes microseconds to answer CPUID, hence asked last. */
+    if (sm_lanes(k) < 16 || kt * k->nr * sizeof(float) > l1 || !sm_core_of_intel()) return SIZE_MAX;
     return sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20);
 }
