@@ -7,7 +7,7 @@ usage() {
 usage: test.sh [--no-install] [--fast]
   --no-install  install nothing: list what is missing and exit with code 2
   --fast        only the debug build and the Python tests: no sanitizers, clang or fuzzing
-FUZZ_SECONDS (60) sets how long each fuzz target runs.
+FUZZ_SECONDS (30) sets how long each fuzz target runs.
 TEXT
 }
 say() { echo "test: $*" >&2; }
@@ -31,7 +31,7 @@ for argument; do
         ;;
     esac
 done
-fuzz_seconds=${FUZZ_SECONDS:-60}
+fuzz_seconds=${FUZZ_SECONDS:-30}
 if ! [[ $fuzz_seconds =~ ^[1-9][0-9]*$ ]]; then
     say "FUZZ_SECONDS is '$fuzz_seconds'; expected a whole number of seconds from 1 on"
     exit 2
