@@ -41,6 +41,11 @@ typedef struct job {
     size_t strips, threads;
 } job;
 
+/* Whether the caller's X has rows: columns next to each other. */
+static int has_rows(const job *j) {
+    return !j->conv && j->args->x_cs == 1;
+}
+
 /* X of the caller that is packed after what is multiplied now: so many rows, in the calls of the
  * kernel that come before. */
 typedef struct ahead {
@@ -96,7 +101,7 @@ static void look_ahead(strip *s, int of_next, size_t first, size_t end, size_t c
     const size_t k0 = first * w->kt, n0 = of_next ? s->n0 + w->kernel->nr : s->n0;
     s->next = (ahead){.calls = calls};
     if (w->cols * a->n * sizeof(float) < w->ask_from) return;
-    if (s->j->conv || a->x_cs != 1 || (of_next && !s->more)) return;
+    if (!has_rows(s->j) || (of_next && !s->more)) return;
     s->next.x = a->x + (ptrdiff_t)n0 + (ptrdiff_t)k0 * a->x_rs;
     s->next.rows = sm_min_size(end * w->kt, w->cols) - k0;
 }
@@ -208,7 +213,7 @@ static void pack_all(const job *j) {
 /* Whether a block of rows goes through all strips before the next one does: where X is read as it
  * lies and rows are in small blocks, so that rows of X and Y are passed through whole. */
 static int rows_first(const job *j) {
-    return j->w->in_place && !all_rows_wait(j->w) && !j->conv && j->args->x_cs == 1;
+    return j->w->in_place && !all_rows_wait(j->w) && has_rows(j);
 }
 
 /* What thread i does: as many whole strips as every thread can have, for threads share no X then,

@@ -175,9 +175,8 @@ SM_INLINE const float *tile_column(vec acc[MR][NV], const unsigned rows, const f
 }
 enum { ALL_ROWS = (1 << MR) - 1 };
 
-/* Clamps and stores the valid rows to Y (last K tile), or keeps the partial sums.  Whole
- * rows without bounds are not clamped: with two vector ports that takes as long as an FMA a vector.
- */
+/* Clamps and stores the valid rows to Y (last K tile), or keeps the partial sums. Whole rows
+ * without bounds are not clamped: with two vector ports that takes as long as an FMA a vector. */
 SM_INLINE void rows_end(vec acc[MR][NV], const sm_tile *t, const size_t row[MR], size_t rows,
                         const size_t nv) {
     if (!t->last) {
