@@ -120,7 +120,7 @@ static void run_segment(strip *s, size_t block, size_t tile, view x) {
     const sm_packed *w = s->j->w;
     const sm_args *a = s->j->args;
     float *acc = acc_of(s, block);
-    const size_t asked = sm_ceil_div(s->next.rows, s->next.calls);
+    const size_t asked = s->next.rows > 0 ? sm_ceil_div(s->next.rows, s->next.calls) : 0;
     const sm_tile t = {.block = block,
                        .tile = tile,
                        .x = x.x,
