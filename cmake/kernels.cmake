@@ -45,7 +45,7 @@ function(add_kernel_object target symbol op format isa variant mr nr)
   target_include_directories(${target} PRIVATE ${kernels_dir} ${kernels_dir}/include)
   target_compile_definitions(${target} PRIVATE SM_MR=${mr} SM_NR=${nr} SM_SYMBOL=${symbol}
     SM_VEC_H="isa/vec_${isa_${isa}_header}.h")
-  target_compile_options(${target} PRIVATE ${ARGN})
+  target_compile_options(${target} PRIVATE ${ARGN} ${SPARSEMARK_BODY_OPTIONS})
   set_target_properties(${target} PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF
                         C_VISIBILITY_PRESET hidden)
   sparsemark_warnings(${target})

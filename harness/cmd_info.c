@@ -84,7 +84,7 @@ static void print_warnings(const json_t *card) {
 
 static int print(int as_json) {
     (void)sm_peer_unset_steering();
-    json_t *card = sm_machine_card();
+    json_t *card = sm_machine_card(1);
     if (card == NULL) return complain(EXIT_CODE_USAGE, "info: out of memory");
     if (as_json) {
         (void)json_dumpf(card, stdout, JSON_INDENT(2));

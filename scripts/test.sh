@@ -149,23 +149,19 @@ fuzz() {
     local target=$1 corpus code=0
     corpus=$(mktemp -d)
     if [ -d "tests/corpus/${target#fuzz_}" ]; then cp -r "tests/corpus/${target#fuzz_}/." "$corpus"; fi
-    "${fixed_addresses[@]}" "build/fuzz/tests/$target" -max_total_time="$fuzz_seconds" \
+    "${fixed_addresses[@]}" "build/asan/tests/$target" -max_total_time="$fuzz_seconds" \
         -max_len=4096 -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 \
-        -artifact_prefix="$root/build/fuzz/$target-" "$corpus" || code=1
+        -artifact_prefix="$root/build/asan/$target-" "$corpus" || code=1
     rm -rf "$corpus"
     return $code
 }
 
-# As many at once as there are processors.
+# As many at once as there are processors. What they run was built beside the tests.
 test_fuzz() {
     local sources targets at i pids width
     mapfile -t sources < <(compgen -G 'tests/fuzz_*.c')
     [ ${#sources[@]} -gt 0 ] || return 0
     mapfile -t targets < <(basename -a -s .c "${sources[@]}")
-    if ! build fuzz "${targets[*]}"; then
-        fail "build of fuzz"
-        return
-    fi
     width=$(nproc)
     for ((at = 0; at < ${#targets[@]}; at += width)); do
         say "${targets[*]:at:width}, $fuzz_seconds s"
@@ -178,7 +174,7 @@ test_fuzz() {
             if wait "${pids[i]}"; then
                 passed=$((passed + 1))
             else
-                fail "${targets[i]}; the input that shows it is build/fuzz/${targets[i]}-*"
+                fail "${targets[i]}; the input that shows it is build/asan/${targets[i]}-*"
             fi
         done
     done

@@ -22,6 +22,7 @@ class Records(ProgramTest):
         self.assertEqual([record["type"] for record in records], ["run"] + ["cell"] * 16)
         self.assertEqual({record["schema"] for record in records}, {2})
         self.assertEqual(len({record["run_id"] for record in records}), 1)
+        self.assertEqual(records[0]["peers"], [])  # none was asked for
         cells = records[1:]
         for cell in cells:
             self.check_cell(cell)
@@ -124,6 +125,17 @@ class Records(ProgramTest):
                          2 * (["warm"] * 2 + ["cold-weights"] * 2))
         for cell in cells:
             self.assertIn(f"|{cell['cache']}|", cell["group"])
+
+    def test_dram_is_measured_where_it_matters(self):
+        """However short the time, where weights come from memory."""
+        for cache in "warm", "cold-weights":
+            out = self.path(cache)
+            self.finish(self.small_run("--sparsity", "0.5", "--n", "8", "--cache", cache,
+                                       "--kernels", "spmm_csr_f32_scalar_row_1x8", "--out", out))
+            roof = read_records(out)[0]["roof"]
+            rate = {row["memory"]: row["read_gbytes_s"][0] for row in roof["bandwidth"]}
+            needed = cache == "cold-weights" or not (rate["L1"] or rate["L2"] or rate["L3"])
+            self.assertEqual(rate["DRAM"] is not None, needed, rate)
 
     def test_the_list_runs_nothing(self):
         out = self.path("r.jsonl")

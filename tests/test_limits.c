@@ -51,7 +51,7 @@ static sm_roof *roof; /* of one thread */
 static int measure_roof(void **state) {
     (void)state;
     const size_t one = 1;
-    return sm_roof_measure(&one, 1, 0.05, &roof) == SM_OK ? 0 : -1;
+    return sm_roof_measure(&one, 1, SM_ROOF_MEMORIES, 0.05, &roof) == SM_OK ? 0 : -1;
 }
 
 static int free_roof(void **state) {

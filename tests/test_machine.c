@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "machine/parts.h"
+#include "peers/peer.h"
 #include <sched.h>
 #include <sparsemark/isa.h>
 #include <stdio.h>
@@ -53,7 +54,7 @@ static void test_card(void **unused) {
         {{"topology", "caches"}, JSON_ARRAY},
         {{"topology", "picture"}, JSON_STRING},
     };
-    json_t *card = sm_machine_card();
+    json_t *card = sm_machine_card(1);
     assert_non_null(card);
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         const json_t *value = json_object_get(card, fields[i].path[0]);
@@ -63,6 +64,7 @@ static void test_card(void **unused) {
                      fields[i].path[1] != NULL ? fields[i].path[1] : "");
     }
     assert_int_equal(json_array_size(json_object_get(card, "levels")), sm_isa_count());
+    assert_int_equal(json_array_size(json_object_get(card, "peers")), sm_peer_count());
     char *text = json_dumps(card, JSON_COMPACT);
     assert_non_null(text);
     char host[256] = "";

@@ -153,11 +153,11 @@ static void test_bad_threads(void **unused) {
     const size_t bad[][2] = {{0, 1}, {1, 0}, {s.threads + 1, 1}, {1, s.threads + 1}, {SIZE_MAX, 1}};
     sm_roof *roof = (sm_roof *)(void *)bad;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        assert_int_equal(sm_roof_measure(bad[i], 2, 0.01, &roof), SM_E_ARG);
+        assert_int_equal(sm_roof_measure(bad[i], 2, SM_ROOF_MEMORIES, 0.01, &roof), SM_E_ARG);
         assert_null(roof);
         assert_non_null(strstr(sm_message(), "hardware threads"));
     }
-    assert_int_equal(sm_roof_measure(bad[0], 0, 0.01, &roof), SM_E_ARG);
+    assert_int_equal(sm_roof_measure(bad[0], 0, SM_ROOF_MEMORIES, 0.01, &roof), SM_E_ARG);
     sm_roof_free(NULL);
 }
 
@@ -172,7 +172,7 @@ static int measure(void **unused) {
     const size_t threads[] = {1, widths, 1};
     cpu_set_t before, after;
     if (sched_getaffinity(0, sizeof before, &before) != 0) return -1;
-    if (sm_roof_measure(threads, 3, 0.01, &roof) != SM_OK) return -1;
+    if (sm_roof_measure(threads, 3, SM_ROOF_MEMORIES, 0.01, &roof) != SM_OK) return -1;
     if (sched_getaffinity(0, sizeof after, &after) != 0) return -1;
     return CPU_EQUAL(&before, &after) ? 0 : -1;
 }
@@ -208,6 +208,17 @@ static void test_figures(void **unused) {
     }
     assert_true(isnan(sm_roof_fma(roof, "", widths + 1)));
     assert_true(isnan(sm_roof_read(roof, SM_ROOF_DRAM, 0)));
+}
+
+static void test_caches_only(void **unused) {
+    (void)unused;
+    const size_t one = 1;
+    sm_roof *caches;
+    assert_int_equal(sm_roof_measure(&one, 1, SM_ROOF_DRAM, 0.01, &caches), SM_OK);
+    assert_true(sm_roof_fma(caches, "", 1) > 0);
+    assert_true(isnan(sm_roof_read(caches, SM_ROOF_DRAM, 1)));
+    assert_int_equal(sm_roof_read(caches, SM_ROOF_L1, 1) > 0, sm_roof_window(SM_ROOF_L1, 1) > 0);
+    sm_roof_free(caches);
 }
 
 /* What the compiler makes for a level uses the instructions of the hand-written one. */
@@ -285,11 +296,12 @@ static void test_probe(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_features), cmocka_unit_test(test_operating_system),
-        cmocka_unit_test(test_loops),    cmocka_unit_test(test_windows),
-        cmocka_unit_test(test_memory),   cmocka_unit_test(test_bad_threads),
-        cmocka_unit_test(test_figures),  cmocka_unit_test(test_levels_without_a_loop),
-        cmocka_unit_test(test_json),     cmocka_unit_test(test_probe),
+        cmocka_unit_test(test_features),    cmocka_unit_test(test_operating_system),
+        cmocka_unit_test(test_loops),       cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_memory),      cmocka_unit_test(test_bad_threads),
+        cmocka_unit_test(test_figures),     cmocka_unit_test(test_levels_without_a_loop),
+        cmocka_unit_test(test_json),        cmocka_unit_test(test_probe),
+        cmocka_unit_test(test_caches_only),
     };
     return cmocka_run_group_tests(tests, measure, free_roof);
 }

@@ -43,7 +43,7 @@ static json_t *options_json(const ab_request *r, const json_t *machine) {
 
 static json_t *header(const ab_request *r, const ab_build *base, const ab_build *cand,
                       json_t *only) {
-    json_t *machine = sm_machine_card();
+    json_t *machine = sm_machine_card(0);
     json_t *options = options_json(r, machine);
     return json_pack("{s:s, s:i, s:o, s:o, s:o, s:b, s:O, s:o, s:s, s:[]}", "type", "ab", "schema",
                      AB_SCHEMA, "machine", machine, "base", build_json(base), "cand",

@@ -39,9 +39,9 @@ static json_t *levels_json(const sm_cpuid *cpuid) {
     return levels;
 }
 
-static json_t *peers_json(void) {
+static json_t *peers_json(int asked) {
     json_t *peers = json_array();
-    for (size_t i = 0; i < sm_peer_count(); i++) {
+    for (size_t i = 0; asked && i < sm_peer_count(); i++) {
         const sm_peer_info *info = sm_peer_probe(i);
         const char *slash = strrchr(info->path, '/');
         (void)json_array_append_new(
@@ -83,7 +83,7 @@ json_t *sm_machine_identity(void) {
                      cpu_json());
 }
 
-json_t *sm_machine_card(void) {
+json_t *sm_machine_card(int peers) {
     char xcr0[24], cpuset[256], governor[128];
     sm_cpuid cpuid;
     sm_cpuid_read(&cpuid);
@@ -98,7 +98,7 @@ json_t *sm_machine_card(void) {
     (void)json_object_set_new(card, "governor", json_string(governor));
     (void)json_object_set_new(card, "load_average", load_json());
     (void)json_object_set_new(card, "levels", levels_json(&cpuid));
-    (void)json_object_set_new(card, "peers", peers_json());
+    (void)json_object_set_new(card, "peers", peers_json(peers));
     (void)json_object_set_new(card, "environment", environment_json());
     (void)json_object_set_new(card, "environment_unset", json_string(sm_peer_steered()));
     json_t *warnings = json_array();

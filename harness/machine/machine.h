@@ -9,8 +9,9 @@
 /* The card stored with every run (see results/README.md "run"): UTC, git commit and dirty flag of
  * the build, compiler and flags, CPU vendor, brand, family/model/stepping, microcode, raw CPUID
  * leaves and XCR0, hypervisor, caches, topology, cpuset, governor or "not exposed", load average,
- * levels usable, peers with version and core type, environment variables that steer them. */
-json_t *sm_machine_card(void);
+ * levels usable, peers with version and core type, environment variables that steer them. Without
+ * `peers` none is looked for, which loads each in a process of its own, and the list is empty. */
+json_t *sm_machine_card(int peers);
 
 /* What names machine and build alone: "slug", "utc", "build", "cpu" of the card. Looks for no peer,
  * so that no thread of one is started. */

@@ -5,6 +5,7 @@
 #include "measure/clock.h"
 #include "measure/report.h"
 #include "peers/peer.h"
+#include "roof/sizes.h"
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 
 enum { GROUP_CAP_S = 10 };
 static const double ROOF_S = 1.5; /* a thread count */
+static const double DRAM_S = 0.5; /* it takes to touch as much memory as no cache holds, and more */
 
 static volatile sig_atomic_t stop_signal;
 
@@ -107,16 +109,28 @@ static void warn(void *arg, const char *text) {
     note(text);
 }
 
-/* A tenth of the budget at most: rows set against a hasty roof are better than none. */
+/* Whether a row may be set against memory beyond the caches. */
+static int may_need_dram(const sm_point *p) {
+    const size_t m = p->source->m, k = p->source->k;
+    const double floats = (double)m * (double)k + (double)(m + k) * (double)p->n;
+    return p->cold || floats * sizeof(float) > (double)sm_roof_cached(p->threads);
+}
+
+/* A tenth of the budget at most: rows set against a hasty roof are better than none. Without time
+ * DRAM is measured only for rows that need it. */
 static void measure_roof(run_state *r) {
     size_t threads[MAX_AXIS] = {0}, count = 0;
+    int dram = 0;
     for (size_t i = 0; i < r->points.count; i++) {
         size_t t = 0;
         while (t < count && threads[t] != r->points.items[i].threads) t++;
         if (t == count) threads[count++] = r->points.items[i].threads; /* at most an axis full */
+        dram |= may_need_dram(&r->points.items[i]);
     }
-    if (sm_roof_measure(threads, count, fmin(ROOF_S * (double)count, r->o->budget_s / 10),
-                        &r->session.roof) != SM_OK)
+    const double seconds = fmin(ROOF_S * (double)count, r->o->budget_s / 10);
+    const size_t memories =
+        dram || seconds >= DRAM_S * (double)count ? SM_ROOF_MEMORIES : SM_ROOF_DRAM;
+    if (sm_roof_measure(threads, count, memories, seconds, &r->session.roof) != SM_OK)
         warn(NULL, sm_message()); /* rows then say nothing about the roof */
 }
 
@@ -231,7 +245,7 @@ int sm_session_run(const sm_run_options *options) {
         signal(SIGTERM, on_signal);
         r.start_ns = clock_ns();
         status = open_records(&r);
-        json_t *card = r.file ? sm_machine_card() : NULL;
+        json_t *card = r.file ? sm_machine_card(options->peers != 0) : NULL;
         if (status == SM_OK) measure_roof(&r);
         if (r.file) status = write_run(&r, card);
         if (status == SM_OK) status = run_points(&r);

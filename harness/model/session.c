@@ -91,7 +91,7 @@ static sm_status open_records(session *s) {
     if (!s->o->out) return SM_OK;
     SM_TRY(sm_records_open(s->o->out, 0, 0, &s->records));
     sm_machine_slug(slug, sizeof slug);
-    json_t *run = sm_machine_card(), *options = options_json(s);
+    json_t *run = sm_machine_card(0), *options = options_json(s);
     sm_status status = sm_fail(SM_E_NOMEM, "no memory for the record of the run");
     if (run && options && json_object_set_new(run, "machine", json_string(slug)) == 0 &&
         json_object_set(run, "options", options) == 0)

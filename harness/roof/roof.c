@@ -25,7 +25,8 @@ static const sm_roof_width *find_width(const sm_roof *roof, size_t threads) {
     return NULL;
 }
 
-sm_status sm_roof_measure(const size_t *threads, size_t count, double seconds, sm_roof **out) {
+sm_status sm_roof_measure(const size_t *threads, size_t count, size_t memories, double seconds,
+                          sm_roof **out) {
     *out = NULL;
     SM_TRY(check_threads(threads, count));
     sm_roof *roof = calloc(1, sizeof *roof);
@@ -43,7 +44,7 @@ sm_status sm_roof_measure(const size_t *threads, size_t count, double seconds, s
         sm_roof_width *const width = &roof->widths[roof->count++];
         width->threads = threads[i];
         for (size_t memory = 0; memory < SM_ROOF_MEMORIES; memory++)
-            width->window[memory] = sm_roof_window(memory, threads[i]);
+            width->window[memory] = memory < memories ? sm_roof_window(memory, threads[i]) : 0;
     }
     for (size_t i = 0; i < slots; i++) roof->rate[i] = NAN;
     const sm_status status = sm_roof_run(roof, seconds);
