@@ -23,7 +23,8 @@ typedef struct order {
     uint32_t *begin, *end; /* the nonzeros of a row in this tile */
     uint32_t *row;         /* in the order of storing; padded to whole groups */
     uint32_t *first;       /* of each length, for counting; kt + 2 */
-    uint64_t *bits;        /* the columns that a row uses, `words` a row */
+    uint64_t *bits;        /* the columns that a row uses, `words` a row, */
+    uint64_t *both;        /* and those of the shared steps of a pair */
     size_t words;
 } order;
 
@@ -38,6 +39,7 @@ static void order_free(order *o) {
     sm_free(o->row);
     sm_free(o->first);
     sm_free(o->bits);
+    sm_free(o->both);
 }
 
 static int order_alloc(const sm_packed *p, order *o) {
@@ -47,8 +49,9 @@ static int order_alloc(const sm_packed *p, order *o) {
                  .row = sm_alloc(rows, sizeof *o->row),
                  .first = sm_alloc(p->kt + 2, sizeof *o->first),
                  .bits = sm_alloc(rows * words, sizeof *o->bits),
+                 .both = sm_alloc(words, sizeof *o->both),
                  .words = words};
-    return o->begin && o->end && o->row && o->first && o->bits;
+    return o->begin && o->end && o->row && o->first && o->bits && o->both;
 }
 
 /* Rows of a block, those included that complete the last group. */
@@ -60,14 +63,22 @@ static size_t length(const order *o, size_t row) {
     return o->end[row] - o->begin[row];
 }
 
-/* Where the rows' nonzeros are; rows beyond the block's last have none. */
+/* Where the rows' nonzeros are, and in which columns; rows beyond the block's last have none. */
 static void take_rows(const sm_csr *csr, const sm_packed *p, uint32_t *cursor, size_t block,
                       size_t tile, order *o) {
-    const size_t rows = sm_block_rows(p, block);
-    for (size_t r = 0; r < rows; r++)
-        sm_row_in_tile(csr, cursor, p->block_row[block] + r, (tile + 1) * p->kt, &o->begin[r],
-                       &o->end[r]);
-    for (size_t r = rows; r < whole_groups(p, block); r++) o->begin[r] = o->end[r] = 0;
+    const size_t rows = sm_block_rows(p, block), padded = whole_groups(p, block);
+    const size_t col0 = tile * p->kt, above = p->block_row[block];
+    memset(o->bits, 0, padded * o->words * sizeof *o->bits);
+    for (size_t r = 0; r < rows; r++) {
+        uint64_t *bits = o->bits + r * o->words;
+        uint32_t i = cursor[above + r];
+        const uint32_t end = csr->row_ptr[above + r + 1];
+        o->begin[r] = i;
+        for (size_t col; i < end && (col = csr->col[i] - col0) < p->kt; i++)
+            bits[col / 64] |= (uint64_t)1 << col % 64;
+        o->end[r] = cursor[above + r] = i;
+    }
+    for (size_t r = rows; r < padded; r++) o->begin[r] = o->end[r] = 0;
 }
 
 /* Longest first, equals in their old order. */
@@ -76,16 +87,6 @@ static void sort_rows(order *o, size_t rows, size_t cols) {
     for (size_t r = 0; r < rows; r++) o->first[cols - length(o, r) + 1]++;
     for (size_t i = 1; i <= cols + 1; i++) o->first[i] += o->first[i - 1];
     for (size_t r = 0; r < rows; r++) o->row[o->first[cols - length(o, r)]++] = (uint32_t)r;
-}
-
-static void set_bits(const sm_csr *csr, order *o, size_t rows, size_t col0) {
-    memset(o->bits, 0, rows * o->words * sizeof *o->bits);
-    for (size_t r = 0; r < rows; r++) {
-        for (uint32_t i = o->begin[r]; i < o->end[r]; i++) {
-            const size_t col = csr->col[i] - col0;
-            o->bits[r * o->words + col / 64] |= (uint64_t)1 << col % 64;
-        }
-    }
 }
 
 /* Set bits of a word. */
@@ -131,13 +132,11 @@ static int by_steps(const void *a, const void *b) {
 }
 
 /* Decides the order of a segment's rows and what a group stores: writes the heads. */
-static void plan_segment(const sm_csr *csr, sm_packed *p, order *o, size_t block, size_t tile,
-                         place *at) {
+static void plan_segment(sm_packed *p, order *o, size_t block, size_t tile, place *at) {
     const size_t rows = sm_block_rows(p, block), padded = whole_groups(p, block);
     const size_t mr = p->kernel->mr, head_words = COUNTS + mr;
     sort_rows(o, rows, sm_tile_cols(p, tile));
     for (size_t r = rows; r < padded; r++) o->row[r] = (uint32_t)r;
-    set_bits(csr, o, padded, tile * p->kt);
     for (size_t i = 0; i < padded; i += 2) pair_first(o, o->row + i, padded - i);
     uint16_t *head = p->head16 + at->head;
     for (size_t i = 0; i < padded; i += mr, head += head_words) {
@@ -184,44 +183,47 @@ static void pass(group *g) {
     g->value += single_value(g, g->singles);
 }
 
-static uint16_t offset_of(const sm_packed *p, size_t col) {
-    return p->in_place ? (uint16_t)col : sm_offset_of(col, p->kernel->nr);
-}
-static size_t column_of(const sm_packed *p, uint16_t offset) {
-    return p->in_place ? offset : sm_offset_column(offset, p->kernel->nr);
+/* Of column 1; columns are that far apart. */
+static size_t offset_unit(const sm_packed *p) {
+    return p->in_place ? 1 : sm_offset_of(1, p->kernel->nr);
 }
 
-/* Stores rows `first` and `first` + 1 of a group, which are rows row[0] and row[1] of the block. */
-static void fill_pair(const sm_csr *csr, const sm_packed *p, const order *o, const uint16_t *row,
-                      size_t first, size_t col0, const group *g) {
-    uint32_t at[2] = {o->begin[row[0]], o->begin[row[1]]};
-    const uint32_t end[2] = {o->end[row[0]], o->end[row[1]]};
-    size_t both = 0, alone[2] = {0, 0};
-    while (at[0] < end[0] || at[1] < end[1]) {
-        const uint32_t a = at[0] < end[0] ? csr->col[at[0]] : UINT32_MAX;
-        const uint32_t b = at[1] < end[1] ? csr->col[at[1]] : UINT32_MAX;
-        if (a == b && both < g->turns) {
-            float *value = g->value + shared_value(g, both) + first;
-            g->index[shared_index(g, both++) + first / 2] = offset_of(p, a - col0);
-            value[0] = csr->val[at[0]++];
-            value[1] = csr->val[at[1]++];
-            continue;
-        }
-        const size_t r = a <= b ? 0 : 1;
-        g->index[single_index(g, alone[r]) + first + r] = offset_of(p, (r ? b : a) - col0);
-        g->value[single_value(g, alone[r]++) + first + r] = csr->val[at[r]++];
+/* Finds the columns of a pair's shared steps: the first `turns` that both rows use. */
+static void take_shared(order *o, size_t a, size_t b, size_t turns) {
+    const uint64_t *x = o->bits + a * o->words, *y = o->bits + b * o->words;
+    for (size_t i = 0; i < o->words; i++) {
+        o->both[i] = x[i] & y[i];
+        size_t n = count_bits(o->both[i]);
+        for (; n > turns; n--) o->both[i] ^= (uint64_t)1 << (63 - __builtin_clzll(o->both[i]));
+        turns -= n;
     }
-    for (size_t r = 0; r < 2; r++) {
-        for (; alone[r] < g->singles; alone[r]++) {
-            g->index[single_index(g, alone[r]) + first + r] = 0;
-            g->value[single_value(g, alone[r]) + first + r] = 0.0f;
-        }
+}
+
+/* Stores row `row` of the block as row r of a group. Whether a nonzero goes to a shared or to a
+ * single step is a coin toss: arithmetic instead of branches. */
+static void fill_row(const sm_csr *csr, const sm_packed *p, const order *o, size_t row, size_t r,
+                     size_t col0, const group *g) {
+    const size_t unit = offset_unit(p);
+    size_t both = 0, alone = 0;
+    for (uint32_t i = o->begin[row]; i < o->end[row]; i++) {
+        const size_t col = csr->col[i] - col0;
+        const size_t in_both = o->both[col / 64] >> col % 64 & 1;
+        const size_t single_at = single_index(g, alone) + r, single_to = single_value(g, alone) + r;
+        const size_t shared_at = shared_index(g, both) + r / 2,
+                     shared_to = shared_value(g, both) + r;
+        g->index[single_at + in_both * (shared_at - single_at)] = (uint16_t)(col * unit);
+        g->value[single_to + in_both * (shared_to - single_to)] = csr->val[i];
+        both += in_both;
+        alone += 1 - in_both;
+    }
+    for (; alone < g->singles; alone++) {
+        g->index[single_index(g, alone) + r] = 0;
+        g->value[single_value(g, alone) + r] = 0.0f;
     }
 }
 
 /* Stores a segment as its heads say. */
-static void fill_segment(const sm_csr *csr, sm_packed *p, const order *o, size_t segment,
-                         size_t tile) {
+static void fill_segment(const sm_csr *csr, sm_packed *p, order *o, size_t segment, size_t tile) {
     const uint16_t *head = p->head16 + p->head_at[segment];
     const uint16_t *end = p->head16 + p->head_at[segment + 1];
     const size_t mr = p->kernel->mr;
@@ -229,8 +231,11 @@ static void fill_segment(const sm_csr *csr, sm_packed *p, const order *o, size_t
                .value = p->value + p->value_at[segment]};
     for (; head < end; head += COUNTS + mr) {
         g = group_at(p, head, g.index, g.value);
-        for (size_t r = 0; r < mr; r += 2)
-            fill_pair(csr, p, o, head + COUNTS + r, r, tile * p->kt, &g);
+        for (size_t r = 0; r < mr; r++) {
+            const uint16_t *row = head + COUNTS + r;
+            if (r % 2 == 0) take_shared(o, row[0], row[1], g.turns);
+            fill_row(csr, p, o, *row, r, tile * p->kt, &g);
+        }
         pass(&g);
     }
 }
@@ -247,7 +252,7 @@ static place walk(const sm_csr *csr, sm_packed *p, uint32_t *cursor, order *o) {
                 fill_segment(csr, p, o, segment, t);
             } else {
                 sm_begin_segment(p, segment, at.head, at.index, at.value);
-                plan_segment(csr, p, o, b, t, &at);
+                plan_segment(p, o, b, t, &at);
             }
         }
     }
@@ -294,7 +299,7 @@ static sm_status pack(const sm_csr *csr, sm_packed *out) {
 
 static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) {
     const size_t segment = block * p->tiles + tile, mr = p->kernel->mr;
-    const size_t cols = sm_tile_cols(p, tile);
+    const size_t cols = sm_tile_cols(p, tile), unit = offset_unit(p);
     const uint16_t *head = p->head16 + p->head_at[segment];
     const uint16_t *end = p->head16 + p->head_at[segment + 1];
     group g = {.index = p->index16 + p->index_at[segment],
@@ -304,11 +309,10 @@ static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) 
         for (size_t r = 0; r < mr; r++) {
             float *row = dense + head[COUNTS + r] * cols;
             for (size_t i = 0; i < g.turns; i++)
-                row[column_of(p, g.index[shared_index(&g, i) + r / 2])] =
-                    g.value[shared_value(&g, i) + r];
+                row[g.index[shared_index(&g, i) + r / 2] / unit] = g.value[shared_value(&g, i) + r];
             for (size_t i = 0; i < g.singles; i++) {
                 const float value = g.value[single_value(&g, i) + r];
-                if (value != 0.0f) row[column_of(p, g.index[single_index(&g, i) + r])] = value;
+                if (value != 0.0f) row[g.index[single_index(&g, i) + r] / unit] = value;
             }
         }
         pass(&g);
