@@ -12,19 +12,20 @@
 
 enum {
     SAMPLE_WEIGHTS = 1 << 18,
+    SAMPLE_NONZEROS = 1 << 15,
     SAMPLE_ROWS = 64,
     SAMPLE_STRIPS = 2,
     MOST_FLOATS = 1 << 22,
-    SURE_TURNS = 3, /* after which less is enough to leave, so that the others have more turns */
-    MAX_TURNS = 24
+    MAX_TURNS = 128
 };
 static const double CLOCK_S = 10e-9;
 
 typedef struct candidate {
     sm_candidate is;
     sm_packed packed;
-    double pack_s; /* shortest packing of the sample's columns of X; 0 before the first */
-    double best_s; /* shortest run, scaled to a full call; 0 before the first */
+    double run_s;  /* shortest run on the sample, and */
+    double pack_s; /* shortest packing of its columns of X; 0 before the first */
+    double best_s; /* a full call as these two say */
     int out;       /* fell behind */
 } candidate;
 
@@ -45,12 +46,17 @@ double sm_seconds(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* The rows in the middle of W, as many as make a slice of SAMPLE_WEIGHTS; twice as many where a
- * call is so short that it matters which cache holds W. */
+/* The rows in the middle of W, as many as make a slice of SAMPLE_WEIGHTS, or have SAMPLE_NONZEROS
+ * where these are fewer: the shorter a run, the more of them nothing disturbs, and the longer, the
+ * more of it is not packing X. Twice as many rows where a call is so short that it matters which
+ * cache holds W. */
 static sm_status take_slice(search *s) {
     const sm_csr *w = s->csr;
     size_t rows = SAMPLE_WEIGHTS / w->cols;
-    if (s->opt->n <= SM_FEW_COLUMNS && !sm_from_memory(w)) rows *= 2;
+    if (s->opt->n > SM_FEW_COLUMNS)
+        rows = sm_min_size(rows, (size_t)(SAMPLE_NONZEROS / ((double)w->cols * sm_density(w) + 1)));
+    else if (!sm_from_memory(w))
+        rows *= 2;
     rows = sm_min_size(rows < SAMPLE_ROWS ? SAMPLE_ROWS : rows, w->rows);
     const size_t r0 = (w->rows - rows) / 2 / SAMPLE_ROWS * SAMPLE_ROWS; /* whole panels */
     const uint32_t begin = w->row_ptr[r0], end = w->row_ptr[r0 + rows];
@@ -104,12 +110,20 @@ static candidate *best_of(search *s, int dense) {
     return best;
 }
 
-/* A candidate that was never timed, or is slower by much than the best of its kind, leaves, and its
- * packed slice with it: all of them together would be larger than most layers. */
+/* By how much a candidate must be behind the best to leave, so that the others have more turns. The
+ * fewer it had itself, the more of that may be due to whatever else ran. */
+static double much(const search *s) {
+    return s->turns < 4 ? 2.0 : s->turns < 12 ? 1.3 : s->turns < 32 ? 1.15 : 1.06;
+}
+
+/* A candidate that was never timed leaves, or is slower by much than the best of its kind, or by
+ * more than the best of all; its packed slice goes with it: all of them together would be larger
+ * than most layers. */
 static void leave_if_slow(search *s, candidate *c) {
-    const double much = s->turns < SURE_TURNS ? 1.25 : 1.1;
-    const candidate *best = best_of(s, c->is.dense);
-    if (c->best_s > 0 && c->best_s <= much * best->best_s) return;
+    const candidate *best = best_of(s, c->is.dense), *other = best_of(s, !c->is.dense);
+    if (c->best_s > 0 && c->best_s <= much(s) * best->best_s &&
+        (!other || c->best_s <= 1.2 * much(s) * other->best_s))
+        return;
     c->out = 1;
     sm_packed_free(&c->packed);
 }
@@ -136,8 +150,13 @@ static double computed(const sm_kernel *k, size_t n) {
     return (double)columns;
 }
 
-/* Seconds of one run on the sample, scaled to a full call: X is packed once for all rows of W. */
-static double run_once(search *s, candidate *c) {
+static double shorter(double before, double now) {
+    return before > 0 ? fmin(before, now) : now;
+}
+
+/* Runs on the sample. A full call packs X once for all rows of W; it is told from the shortest
+ * times of both parts, since a difference of two that were disturbed may be anything. */
+static void run_once(search *s, candidate *c) {
     const double rows = (double)s->csr->rows / (double)s->slice.rows;
     sm_args a = {.x = s->x, .y = s->y, .lo = -INFINITY, .hi = INFINITY};
     a.n = sample_cols(s, c->is.kernel);
@@ -149,11 +168,11 @@ static double run_once(search *s, candidate *c) {
     const double columns = computed(c->is.kernel, s->opt->n) / computed(c->is.kernel, a.n);
     const double start = sm_seconds();
     sm_driver_run(&c->packed, &a, 1, NULL, NULL, s->workspace);
-    const double run_s = sm_seconds() - start;
+    const double middle = sm_seconds();
     sm_driver_pack_x(&c->packed, &a, s->workspace);
-    const double pack_s = sm_seconds() - start - run_s;
-    c->pack_s = fmin(c->pack_s > 0 ? fmin(c->pack_s, pack_s) : pack_s, run_s);
-    return (c->pack_s + (run_s - c->pack_s) * rows) * columns;
+    c->pack_s = shorter(c->pack_s, fmin(sm_seconds() - middle, middle - start));
+    c->run_s = shorter(c->run_s, middle - start);
+    c->best_s = (c->pack_s + (c->run_s - c->pack_s) * rows) * columns;
 }
 
 /* What a call finds in the caches where there are few columns: the other candidates' turns have
@@ -161,7 +180,7 @@ static double run_once(search *s, candidate *c) {
 static void set_caches(search *s, candidate *c) {
     if (s->opt->n > SM_FEW_COLUMNS) return;
     if (!sm_from_memory(s->csr))
-        (void)run_once(s, c);
+        run_once(s, c);
     else
         cool(c);
 }
@@ -176,11 +195,9 @@ static void turn(search *s, double deadline) {
             c->out = sm_pack(&s->slice, c->is.kernel, c->is.kt, c->is.mc, 1, &c->packed) != SM_OK;
             if (c->out) continue; /* too large: another format may fit */
             s->timed++;
-            (void)run_once(s, c);
         }
         set_caches(s, c);
-        const double t = run_once(s, c);
-        if (c->best_s == 0 || t < c->best_s) c->best_s = t;
+        run_once(s, c);
         leave_if_slow(s, c);
     }
 }

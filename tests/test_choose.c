@@ -1,6 +1,7 @@
 /* Which kernels a plan considers, seen through plans that do not time (the most promising
  * candidate) and through how many candidates a plan that does has timed. */
 #include "candidates.h"
+#include "core.h"
 #include "plan_problem.h"
 #include <cpuid.h>
 
@@ -87,6 +88,32 @@ static void test_large_tiles_come_first(void **state) {
         if (strcmp(k->format, "sell") == 0 && k->level == chosen->level && 512 % k->nr == 0)
             assert_true(k->mr * k->nr <= chosen->mr * chosen->nr);
     }
+    free_problem(&p);
+}
+
+/* Where X is asked for ahead, larger tiles for which it is not are no candidates. */
+static void test_tiles_that_ask_for_x(void **state) {
+    (void)state;
+    problem p;
+    make_problem(64, 2048, 1, 0, scattered, &p);
+    sm_candidate *list = sm_alloc(sm_candidates_max(), sizeof *list);
+    assert_non_null(list);
+    for (size_t n = 32; n <= 1 << 16; n *= 2048) {
+        const sm_plan_options o = {.n = n, .isa_mask = sm_isa_mask(), .format_mask = ~0u};
+        const size_t count = sm_list_candidates(&p.w, &p.w, &o, list);
+        size_t silent = 0, asking = 0;
+        for (size_t i = 0; i < count; i++) {
+            size_t asks = 0;
+            for (size_t j = 0; j < count; j++)
+                asks |= list[j].kernel == list[i].kernel &&
+                        sm_core_ask_from(list[j].kernel, list[j].kt) != SIZE_MAX;
+            asking += asks;
+            if (sm_core_ask_from(list[i].kernel, list[i].kt) == SIZE_MAX) silent += asks;
+            if (i > 0) assert_true(list[i - 1].dense <= list[i].dense);
+        }
+        if (asking > 0) assert_int_equal(silent > 0, n == 32);
+    }
+    sm_free(list);
     free_problem(&p);
 }
 
@@ -224,6 +251,7 @@ int main(void) {
         cmocka_unit_test(test_without_times_density_decides),
         cmocka_unit_test(test_columns_decide_the_operation),
         cmocka_unit_test(test_large_tiles_come_first),
+        cmocka_unit_test(test_tiles_that_ask_for_x),
         cmocka_unit_test(test_many_columns_of_few_rows),
         cmocka_unit_test(test_timed_are_those_with_hope),
         cmocka_unit_test(test_one_variant_a_core),
