@@ -185,7 +185,15 @@ static void set_caches(search *s, candidate *c) {
         cool(c);
 }
 
-/* One turn of every candidate still in; the first turn packs, and warms up. */
+/* Whether one run is enough to see that the other kind is ahead. */
+static int hopeless(search *s, const candidate *c) {
+    const candidate *other = best_of(s, !c->is.dense);
+    return other && c->best_s > 4 * other->best_s;
+}
+
+/* One turn of every candidate still in; the first turn packs, and has two runs of each: one may be
+ * the first to touch memory, and a packing that was disturbed makes the rest of a run look short.
+ */
 static void turn(search *s, double deadline) {
     for (size_t i = 0; i < s->count; i++) {
         candidate *c = &s->c[i];
@@ -195,6 +203,9 @@ static void turn(search *s, double deadline) {
             c->out = sm_pack(&s->slice, c->is.kernel, c->is.kt, c->is.mc, 1, &c->packed) != SM_OK;
             if (c->out) continue; /* too large: another format may fit */
             s->timed++;
+            set_caches(s, c);
+            run_once(s, c);
+            if (hopeless(s, c)) continue;
         }
         set_caches(s, c);
         run_once(s, c);
