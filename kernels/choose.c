@@ -12,7 +12,7 @@
 
 enum {
     SAMPLE_WEIGHTS = 1 << 18,
-    SAMPLE_NONZEROS = 1 << 15,
+    SAMPLE_NONZEROS = 1 << 16,
     SAMPLE_ROWS = 64,
     SAMPLE_STRIPS = 2,
     MOST_FLOATS = 1 << 22,
