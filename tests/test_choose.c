@@ -34,6 +34,15 @@ static sm_plan_info planned(const problem *p, size_t n, uint32_t format_mask, do
     return info;
 }
 
+/* What a plan for n columns would time; to be freed. */
+static sm_candidate *candidates_of(const sm_csr *w, size_t n, size_t *count) {
+    sm_candidate *list = sm_alloc(sm_candidates_max(), sizeof *list);
+    assert_non_null(list);
+    const sm_plan_options o = {.n = n, .isa_mask = sm_isa_mask(), .format_mask = ~0u};
+    *count = sm_list_candidates(w, w, &o, list);
+    return list;
+}
+
 static void test_blocks_only_where_rows_are_alike(void **state) {
     (void)state;
     problem p;
@@ -96,12 +105,9 @@ static void test_tiles_that_ask_for_x(void **state) {
     (void)state;
     problem p;
     make_problem(64, 2048, 1, 0, scattered, &p);
-    sm_candidate *list = sm_alloc(sm_candidates_max(), sizeof *list);
-    assert_non_null(list);
     for (size_t n = 32; n <= 1 << 16; n *= 2048) {
-        const sm_plan_options o = {.n = n, .isa_mask = sm_isa_mask(), .format_mask = ~0u};
-        const size_t count = sm_list_candidates(&p.w, &p.w, &o, list);
-        size_t silent = 0, asking = 0;
+        size_t count, silent = 0, asking = 0;
+        sm_candidate *list = candidates_of(&p.w, n, &count);
         for (size_t i = 0; i < count; i++) {
             size_t asks = 0;
             for (size_t j = 0; j < count; j++)
@@ -112,8 +118,8 @@ static void test_tiles_that_ask_for_x(void **state) {
             if (i > 0) assert_true(list[i - 1].dense <= list[i].dense);
         }
         if (asking > 0) assert_int_equal(silent > 0, n == 32);
+        sm_free(list);
     }
-    sm_free(list);
     free_problem(&p);
 }
 
@@ -146,10 +152,8 @@ static void test_one_variant_a_core(void **state) {
     (void)state;
     problem p;
     make_problem(64, 128, 1, 0, scattered, &p);
-    sm_candidate *list = sm_alloc(sm_candidates_max(), sizeof *list);
-    assert_non_null(list);
-    const sm_plan_options o = {.n = 128, .isa_mask = sm_isa_mask(), .format_mask = ~0u};
-    const size_t count = sm_list_candidates(&p.w, &p.w, &o, list);
+    size_t count;
+    sm_candidate *list = candidates_of(&p.w, 128, &count);
     size_t quads = 0, pointers = 0, places = 0, whole = 0;
     for (size_t i = 0; i < count; i++) {
         const int place = sm_reads_in_place(list[i].kernel);
@@ -177,11 +181,8 @@ static void test_one_variant_a_core(void **state) {
 }
 
 static size_t count_streams(const sm_csr *w) {
-    sm_candidate *list = sm_alloc(sm_candidates_max(), sizeof *list);
-    assert_non_null(list);
-    const sm_plan_options o = {.n = 1, .isa_mask = sm_isa_mask(), .format_mask = ~0u};
-    const size_t count = sm_list_candidates(w, w, &o, list);
-    size_t streams = 0;
+    size_t count, streams = 0;
+    sm_candidate *list = candidates_of(w, 1, &count);
     for (size_t i = 0; i < count; i++) streams += strcmp(list[i].kernel->variant, "stream") == 0;
     sm_free(list);
     return streams;

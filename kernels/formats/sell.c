@@ -71,12 +71,11 @@ static void take_rows(const sm_csr *csr, const sm_packed *p, uint32_t *cursor, s
     memset(o->bits, 0, padded * o->words * sizeof *o->bits);
     for (size_t r = 0; r < rows; r++) {
         uint64_t *bits = o->bits + r * o->words;
-        uint32_t i = cursor[above + r];
-        const uint32_t end = csr->row_ptr[above + r + 1];
-        o->begin[r] = i;
-        for (size_t col; i < end && (col = csr->col[i] - col0) < p->kt; i++)
+        sm_row_in_tile(csr, cursor, above + r, col0 + p->kt, &o->begin[r], &o->end[r]);
+        for (uint32_t i = o->begin[r]; i < o->end[r]; i++) {
+            const size_t col = csr->col[i] - col0;
             bits[col / 64] |= (uint64_t)1 << col % 64;
-        o->end[r] = cursor[above + r] = i;
+        }
     }
     for (size_t r = rows; r < padded; r++) o->begin[r] = o->end[r] = 0;
 }
