@@ -2,6 +2,7 @@
 #include "choose.h"
 #include "options.h"
 #include "packed.h"
+#include "trial.h"
 
 enum { MAX_THREADS = 4096 };
 
@@ -44,23 +45,26 @@ static sm_status complete(const sm_plan_options *given, sm_plan_options *o) {
     return SM_OK;
 }
 
-/* Rows are only cut for threads where strips do not divide evenly among them. */
-static size_t row_parts(const sm_plan_options *o, const sm_kernel *kernel) {
-    return sm_ceil_div(o->n, kernel->nr) % o->threads == 0 ? 1 : o->threads;
+/* Packs w as was chosen, unless choosing did. */
+static sm_status pack(const sm_csr *w, const sm_plan_options *o, sm_choice *c) {
+    if (c->packed.kernel) return SM_OK;
+    const double start = sm_seconds();
+    SM_TRY(sm_pack(w, c->kernel, c->kt, c->mc, sm_row_parts(o, c->kernel), &c->packed));
+    c->pack_s = sm_seconds() - start;
+    return SM_OK;
 }
 
 sm_status sm_plan_create(const sm_csr *w, const sm_plan_options *options, sm_plan **out) {
     *out = NULL;
     sm_plan_options o;
     SM_TRY(complete(options, &o));
-    sm_choice choice;
-    SM_TRY(sm_choose(w, &o, &choice));
     sm_plan *p = sm_alloc(1, sizeof *p);
     if (!p) return sm_fail(SM_E_NOMEM, "no memory for a plan");
     *p = (sm_plan){.parallel_for = o.parallel_for, .pool = o.pool};
-    const double start = sm_seconds();
-    sm_status status =
-        sm_pack(w, choice.kernel, choice.kt, choice.mc, row_parts(&o, choice.kernel), &p->packed);
+    sm_choice choice = {0};
+    sm_status status = sm_choose(w, &o, &choice);
+    if (status == SM_OK) status = pack(w, &o, &choice);
+    p->packed = choice.packed;
     p->info = (sm_plan_info){.kernel = choice.kernel,
                              .rows = w->rows,
                              .cols = w->cols,
@@ -70,7 +74,7 @@ sm_status sm_plan_create(const sm_csr *w, const sm_plan_options *options, sm_pla
                              .threads = o.threads,
                              .index_bits = p->packed.index_bits,
                              .bytes = p->packed.bytes,
-                             .pack_s = sm_seconds() - start,
+                             .pack_s = choice.pack_s,
                              .choose_s = choice.choose_s,
                              .expected_s = choice.expected_s,
                              .dense_s = choice.dense_s,

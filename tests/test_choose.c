@@ -3,6 +3,7 @@
 #include "candidates.h"
 #include "core.h"
 #include "plan_problem.h"
+#include "trial.h"
 #include <cpuid.h>
 
 static int alike_in_eights(size_t r, size_t c) {
@@ -133,6 +134,80 @@ static void test_many_columns_of_few_rows(void **state) {
     free_problem(&p);
 }
 
+static int four_of_five(size_t r, size_t c) {
+    return value_of(r * 1009 + c) > -0.3f;
+}
+
+/* Whatever was timed to choose, and packed for it: asked for by name the same comes out. */
+static void test_what_was_chosen_is_what_runs(void **state) {
+    (void)state;
+    enum { ROWS = 333, COLS = 1024, N = 200 };
+    for (size_t i = 0; i < 8; i++) {
+        problem p;
+        make_problem(ROWS, COLS, N, i & 1, i & 2 ? scattered : four_of_five, &p);
+        sm_plan_options o = {.size = sizeof o, .n = N, .threads = i & 4 ? 3 : 1};
+        o.layout = i & 1 ? SM_TOKEN_MAJOR : SM_FEATURE_MAJOR;
+        sm_plan *plan;
+        assert_int_equal(sm_plan_create(&p.w, &o, &plan), SM_OK);
+        sm_plan_info chosen, named;
+        sm_plan_get_info(plan, &chosen);
+        run_plan(plan, &p);
+        sm_plan_free(plan);
+        assert_true(error_of(&p) <= 1);
+        assert_true(chosen.pack_s > 0 && chosen.expected_s > 0);
+        float *y = sm_alloc((size_t)ROWS * N, sizeof *y);
+        assert_non_null(y);
+        memcpy(y, p.y, (size_t)ROWS * N * sizeof *y);
+        o.kernel = chosen.kernel->name;
+        o.kt = chosen.kt;
+        o.mc = chosen.mc;
+        assert_int_equal(sm_plan_create(&p.w, &o, &plan), SM_OK);
+        sm_plan_get_info(plan, &named);
+        run_plan(plan, &p);
+        sm_plan_free(plan);
+        assert_memory_equal(y, p.y, (size_t)ROWS * N * sizeof *y);
+        assert_memory_equal(&chosen.bytes, &named.bytes, sizeof named.bytes);
+        sm_free(y);
+        free_problem(&p);
+    }
+}
+
+/* A sample is some rows and columns, and a call is told from it; all rows are a call. */
+static void test_trials(void **state) {
+    (void)state;
+    problem p;
+    make_problem(600, 1024, 1, 0, scattered, &p);
+    size_t level;
+    assert_int_equal(sm_isa_find("scalar", &level), SM_OK);
+    for (size_t i = 0; i < 4; i++) {
+        const sm_plan_options o = {.n = 203, .layout = i & 1 ? SM_TOKEN_MAJOR : SM_FEATURE_MAJOR};
+        sm_csr slice;
+        assert_int_equal(sm_trial_slice(&p.w, &o, &slice), SM_OK);
+        assert_in_range(slice.rows, 64, 599);
+        const sm_kernel *k = sm_kernel_find("spmm_sell_f32_scalar_quad_4x8");
+        assert_non_null(k);
+        sm_trial t = {.opt = &o, .w = &p.w, .of_rows = 1};
+        if (i & 2) t = (sm_trial){.opt = &o, .w = &slice, .of_rows = 600.0 / 64, .strips = 2};
+        assert_int_equal(sm_trial_begin(&t, k->mr, k->nr), SM_OK);
+        assert_int_equal(sm_trial_columns(&t, k->nr), i & 2 ? 16 : 203);
+        sm_packed packed;
+        assert_int_equal(sm_pack(t.w, k, 100, 64, 1, &packed), SM_OK);
+        sm_times times = {0};
+        double call_s = 0;
+        for (size_t turn = 0; turn < 3; turn++) call_s = sm_trial_run(&t, &packed, &times);
+        assert_true(times.run_s > 0);
+        assert_int_equal(times.pack_s > 0, (i & 2) != 0);
+        if (i & 2)
+            assert_true(call_s > times.run_s);
+        else
+            assert_true(call_s == times.run_s);
+        sm_packed_free(&packed);
+        sm_trial_end(&t);
+        sm_csr_free(&slice);
+    }
+    free_problem(&p);
+}
+
 static void test_timed_are_those_with_hope(void **state) {
     (void)state;
     problem p;
@@ -254,6 +329,8 @@ int main(void) {
         cmocka_unit_test(test_large_tiles_come_first),
         cmocka_unit_test(test_tiles_that_ask_for_x),
         cmocka_unit_test(test_many_columns_of_few_rows),
+        cmocka_unit_test(test_what_was_chosen_is_what_runs),
+        cmocka_unit_test(test_trials),
         cmocka_unit_test(test_timed_are_those_with_hope),
         cmocka_unit_test(test_one_variant_a_core),
         cmocka_unit_test(test_streams_are_for_weights_from_memory),

@@ -1,0 +1,131 @@
+/* Timing a packed matrix as a call would run it. What is timed here is never reported. */
+#include "trial.h"
+#include "candidates.h"
+#include "core.h"
+#include "isa/intrin.h"
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+/* Calls follow each other in a loop: what the one before left in caches and branch predictors, and
+ * the clock of a core that has run wide vectors for a while, are there. So much is run untimed
+ * before, at least once, by runs shorter than WARM_S; short ones are repeated for the clock's sake.
+ */
+static const double WARM_S = 200e-6, WARMING_S = 30e-6, TIMED_S = 20e-6;
+enum { MOST_REPEATS = 64 };
+
+double sm_seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* The rows in the middle of W, as many as make a slice of WEIGHTS, or have NONZEROS where these are
+ * fewer: the shorter a run, the more of them nothing disturbs, and the longer, the more of it is
+ * not packing X. Twice as many rows where a call is so short that it matters which cache holds W.
+ */
+sm_status sm_trial_slice(const sm_csr *w, const sm_plan_options *opt, sm_csr *out) {
+    enum { WEIGHTS = 1 << 18, NONZEROS = 1 << 16, ROWS = 64 };
+    size_t rows = WEIGHTS / w->cols;
+    if (opt->n > SM_FEW_COLUMNS)
+        rows = sm_min_size(rows, (size_t)(NONZEROS / ((double)w->cols * sm_density(w) + 1)));
+    else if (!sm_from_memory(w))
+        rows *= 2;
+    rows = sm_min_size(rows < ROWS ? ROWS : rows, w->rows);
+    const size_t r0 = (w->rows - rows) / 2 / ROWS * ROWS; /* whole panels */
+    const uint32_t begin = w->row_ptr[r0], end = w->row_ptr[r0 + rows];
+    SM_TRY(sm_csr_alloc(rows, w->cols, end - begin, out));
+    for (size_t r = 0; r <= rows; r++) out->row_ptr[r] = w->row_ptr[r0 + r] - begin;
+    memcpy(out->col, w->col + begin, (end - begin) * sizeof *w->col);
+    memcpy(out->val, w->val + begin, (end - begin) * sizeof *w->val);
+    return SM_OK;
+}
+
+/* Some strips, or all columns where they are hardly more: a last strip of few columns is not packed
+ * as fast as its share of columns says. */
+size_t sm_trial_columns(const sm_trial *t, size_t nr) {
+    const size_t some = t->strips * nr;
+    return some == 0 || t->opt->n <= 2 * some ? t->opt->n : some;
+}
+
+sm_status sm_trial_begin(sm_trial *t, size_t mr, size_t nr) {
+    const size_t columns = sm_trial_columns(t, nr), k = t->w->cols;
+    t->ld = columns;
+    /* Rows as far apart as in the call, unless that is much memory: it decides which sets of the
+     * caches they fall into. */
+    const size_t rows = k > t->w->rows ? k : t->w->rows;
+    const int token = t->opt->layout == SM_TOKEN_MAJOR;
+    if (!token && t->opt->n > columns && t->opt->n <= SM_TRIAL_FLOATS / rows) t->ld = t->opt->n;
+    t->x = sm_alloc(k * t->ld, sizeof *t->x);
+    t->y = sm_alloc(t->w->rows * t->ld, sizeof *t->y);
+    t->workspace = sm_alloc(((k + t->w->rows + mr) * nr + 64) * sizeof(float), 1);
+    if (!t->x || !t->y || !t->workspace)
+        return sm_fail(SM_E_NOMEM, "no memory to time candidates on %zu columns", t->ld);
+    const size_t run = token ? k : columns, pitch = token ? run : t->ld;
+    for (size_t r = 0; r < (token ? columns : k); r++)
+        for (size_t i = r * pitch; i < r * pitch + run; i++)
+            t->x[i] = (float)(i * 2654435761u >> 16 & 1023) / 1024.0f - 0.5f;
+    return SM_OK;
+}
+
+void sm_trial_end(sm_trial *t) {
+    sm_free(t->x);
+    sm_free(t->y);
+    sm_free(t->workspace);
+    *t = (sm_trial){0};
+}
+
+/* Columns that are computed for n: whole strips, and of the last one whole vectors. */
+static double computed(const sm_kernel *k, size_t n) {
+    const size_t vector = sm_min_size(k->nr, sm_lanes(k)), rest = n % k->nr;
+    const size_t columns = n - rest + sm_round_up(rest, vector);
+    return (double)columns;
+}
+
+static double shorter(double before, double now) {
+    return before > 0 ? fmin(before, now) : now;
+}
+
+static size_t repeats(double run_s, double total_s) {
+    return run_s <= 0 ? 1 : (size_t)fmin(MOST_REPEATS, ceil(total_s / run_s));
+}
+
+static void evict(const void *p, size_t bytes) {
+    const char *line = p;
+    for (size_t i = 0; i < bytes; i += 64) _mm_clflush(line + i);
+}
+
+static void cool(const sm_packed *p) {
+    const size_t last = p->blocks * p->tiles;
+    evict(p->value, p->value_at[last] * sizeof *p->value);
+    if (p->index16) evict(p->index16, p->index_at[last] * sizeof *p->index16);
+    if (p->index32) evict(p->index32, p->index_at[last] * sizeof *p->index32);
+}
+
+/* A call packs X once for all rows of W; it is told from the shortest times of both parts, since a
+ * difference of two that were disturbed may be anything. */
+double sm_trial_run(const sm_trial *t, const sm_packed *packed, sm_times *shortest) {
+    sm_args a = {.x = t->x, .y = t->y, .lo = -INFINITY, .hi = INFINITY};
+    a.n = sm_trial_columns(t, packed->kernel->nr);
+    const int token = t->opt->layout == SM_TOKEN_MAJOR;
+    a.x_rs = token ? 1 : (ptrdiff_t)t->ld;
+    a.x_cs = token ? (ptrdiff_t)t->w->cols : 1;
+    a.y_rs = token ? 1 : (ptrdiff_t)t->ld;
+    a.y_cs = token ? (ptrdiff_t)t->w->rows : 1;
+    const double last_s = shortest->run_s;
+    const size_t warming = t->cold || last_s >= WARM_S ? 0 : repeats(last_s, WARMING_S);
+    const size_t runs = t->cold ? 1 : repeats(last_s, TIMED_S);
+    if (t->cold) cool(packed);
+    for (size_t i = 0; i < warming; i++) sm_driver_run(packed, &a, 1, NULL, NULL, t->workspace);
+    const double start = sm_seconds();
+    for (size_t i = 0; i < runs; i++) sm_driver_run(packed, &a, 1, NULL, NULL, t->workspace);
+    const double middle = sm_seconds(), run_s = (middle - start) / (double)runs;
+    shortest->run_s = shorter(shortest->run_s, run_s);
+    if (t->of_rows > 1) {
+        sm_driver_pack_x(packed, &a, t->workspace);
+        shortest->pack_s = shorter(shortest->pack_s, fmin(sm_seconds() - middle, run_s));
+    }
+    const double columns = computed(packed->kernel, t->opt->n) / computed(packed->kernel, a.n);
+    const double pack_s = shortest->pack_s;
+    return (pack_s + (shortest->run_s - pack_s) * t->of_rows) * columns;
+}

@@ -1,0 +1,43 @@
+/* Timing a packed matrix as a call would run it. Internal to the library. */
+#ifndef SM_TRIAL_H
+#define SM_TRIAL_H
+
+#include "packed.h"
+
+/* Of X or Y; of more only a sample is timed. */
+enum { SM_TRIAL_FLOATS = 1 << 22 };
+
+/* What is timed: a sample, some rows of W times some strips of X, or a whole call. */
+typedef struct sm_trial {
+    const sm_plan_options *opt;
+    const sm_csr *w;
+    double of_rows; /* a call has so many times the rows of w */
+    size_t strips;  /* of X; 0: all columns */
+    int cold;       /* w comes from memory */
+    size_t ld;      /* columns of x and y, feature-major */
+    float *x, *y;
+    void *workspace;
+} sm_trial;
+
+typedef struct sm_times {
+    double run_s;  /* shortest run, */
+    double pack_s; /* shortest packing of its columns of X; 0 before the first */
+} sm_times;
+
+/* Some rows of w to sample it by; the caller's. SM_E_NOMEM. */
+sm_status sm_trial_slice(const sm_csr *w, const sm_plan_options *opt, sm_csr *out);
+
+/* Makes operands for kernels of at most mr rows and nr columns; the fields before ld are set.
+ * SM_E_NOMEM. */
+sm_status sm_trial_begin(sm_trial *t, size_t mr, size_t nr);
+void sm_trial_end(sm_trial *t); /* accepts one that was zeroed, or did not begin */
+
+/* Columns of X that are timed where strips have nr. */
+size_t sm_trial_columns(const sm_trial *t, size_t nr);
+
+/* Times packed, which is of t->w, and returns what a call takes as the shortest times say. */
+double sm_trial_run(const sm_trial *t, const sm_packed *packed, sm_times *shortest);
+
+double sm_seconds(void); /* monotonic clock */
+
+#endif
