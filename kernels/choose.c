@@ -193,8 +193,9 @@ static sm_status final(search *s, double deadline) {
     SM_TRY(begin(s, (sm_trial){.opt = s->opt, .w = s->csr, .of_rows = 1}));
     for (size_t i = 0; i < s->count; i++) {
         candidate *c = &s->c[i];
-        if (c->final) SM_TRY(pack(s->csr, sm_row_parts(s->opt, c->is.kernel), c));
-        c->times = (sm_times){0};
+        if (!c->final) continue;
+        SM_TRY(pack(s->csr, sm_row_parts(s->opt, c->is.kernel), c));
+        c->times = (sm_times){.parts = sm_trial_parts(&s->trial, &c->packed, c->best_s)};
     }
     for (size_t turn = 0; turn < MAX_TURNS; turn++) {
         for (size_t i = 0; i < s->count; i++)

@@ -102,6 +102,34 @@ static void cool(const sm_packed *p) {
     if (p->index32) evict(p->index32, p->index_at[last] * sizeof *p->index32);
 }
 
+/* Kernels that read X where it lies pass through whole rows of it. */
+size_t sm_trial_parts(const sm_trial *t, const sm_packed *packed, double call_s) {
+    static const double PART_S = 100e-6;
+    const size_t most = sm_min_size(SM_TRIAL_PARTS, sm_ceil_div(t->opt->n, packed->kernel->nr));
+    return packed->in_place || call_s < 2 * PART_S ? 1
+                                                   : (size_t)fmin((double)most, call_s / PART_S);
+}
+
+static double run_parts(const sm_trial *t, const sm_packed *packed, const sm_args *all,
+                        sm_times *shortest) {
+    const size_t nr = packed->kernel->nr, strips = sm_ceil_div(all->n, nr);
+    double sum = 0;
+    for (size_t i = 0; i < shortest->parts; i++) {
+        const size_t begin = strips * i / shortest->parts * nr;
+        const size_t end = sm_min_size(strips * (i + 1) / shortest->parts * nr, all->n);
+        sm_args a = *all;
+        a.x += (ptrdiff_t)begin * a.x_cs;
+        a.y += (ptrdiff_t)begin * a.y_cs;
+        a.n = end - begin;
+        const double start = sm_seconds();
+        sm_driver_run(packed, &a, 1, NULL, NULL, t->workspace);
+        shortest->part_s[i] = shorter(shortest->part_s[i], sm_seconds() - start);
+        sum += shortest->part_s[i];
+    }
+    shortest->run_s = sum;
+    return sum;
+}
+
 /* A call packs X once for all rows of W; it is told from the shortest times of both parts, since a
  * difference of two that were disturbed may be anything. */
 double sm_trial_run(const sm_trial *t, const sm_packed *packed, sm_times *shortest) {
@@ -112,6 +140,7 @@ double sm_trial_run(const sm_trial *t, const sm_packed *packed, sm_times *shorte
     a.x_cs = token ? (ptrdiff_t)t->w->cols : 1;
     a.y_rs = token ? 1 : (ptrdiff_t)t->ld;
     a.y_cs = token ? (ptrdiff_t)t->w->rows : 1;
+    if (shortest->parts > 1) return run_parts(t, packed, &a, shortest);
     const double last_s = shortest->run_s;
     const size_t warming = t->cold || last_s >= WARM_S ? 0 : repeats(last_s, WARMING_S);
     const size_t runs = t->cold ? 1 : repeats(last_s, TIMED_S);

@@ -177,8 +177,6 @@ static void test_trials(void **state) {
     (void)state;
     problem p;
     make_problem(600, 1024, 1, 0, scattered, &p);
-    size_t level;
-    assert_int_equal(sm_isa_find("scalar", &level), SM_OK);
     for (size_t i = 0; i < 4; i++) {
         const sm_plan_options o = {.n = 203, .layout = i & 1 ? SM_TOKEN_MAJOR : SM_FEATURE_MAJOR};
         sm_csr slice;
@@ -201,6 +199,10 @@ static void test_trials(void **state) {
             assert_true(call_s > times.run_s);
         else
             assert_true(call_s == times.run_s);
+        times = (sm_times){.parts = sm_trial_parts(&t, &packed, 1)};
+        assert_int_equal(times.parts, SM_TRIAL_PARTS);
+        assert_int_equal(sm_trial_parts(&t, &packed, 1e-6), 1);
+        if (!(i & 2)) assert_true(sm_trial_run(&t, &packed, &times) > 0 && times.part_s[7] > 0);
         sm_packed_free(&packed);
         sm_trial_end(&t);
         sm_csr_free(&slice);
