@@ -46,6 +46,12 @@ static int has_rows(const job *j) {
     return !j->conv && j->args->x_cs == 1;
 }
 
+/* Whether a block of rows goes through all strips before the next one does: where X is read as it
+ * lies and rows are in small blocks, so that rows of X and Y are passed through whole. */
+static int rows_first(const job *j) {
+    return j->w->in_place && !all_rows_wait(j->w) && has_rows(j);
+}
+
 /* X of the caller that is packed after what is multiplied now: so many rows, in the calls of the
  * kernel that come before. */
 typedef struct ahead {
@@ -136,6 +142,7 @@ static void run_segment(strip *s, size_t block, size_t tile, view x) {
                        .lo = a->lo,
                        .hi = a->hi,
                        .clamp = a->lo > -INFINITY || a->hi < INFINITY,
+                       .y_foreseen = rows_first(s->j),
                        .first = tile == 0,
                        .last = tile + 1 == w->tiles};
     w->kernel->run(w, &t);
@@ -208,12 +215,6 @@ static void pack_all(const job *j) {
         const strip s = strip_at(j, i, j->workspace, NULL);
         for (size_t t = 0; t < tiles; t += step) (void)take_tiles(&s, t, t + step);
     }
-}
-
-/* Whether a block of rows goes through all strips before the next one does: where X is read as it
- * lies and rows are in small blocks, so that rows of X and Y are passed through whole. */
-static int rows_first(const job *j) {
-    return j->w->in_place && !all_rows_wait(j->w) && has_rows(j);
 }
 
 /* What thread i does: as many whole strips as every thread can have, for threads share no X then,

@@ -95,7 +95,7 @@ _Static_assert(VL > 1 || SM_NR <= 16 || SM_MR == 1, "columns that are not set wo
         body(w, t, NV);                                                                            \
     } while (0)
 
-/* Rows of Y lie too far apart for the hardware to foresee the stores. */
+/* Rows of Y mostly lie too far apart for the hardware to foresee the stores. */
 SM_INLINE void prefetch_y(const sm_tile *t, const size_t row[MR], const size_t nv) {
     SM_FOR (r, MR) {
         const uintptr_t y = (uintptr_t)t->y + row[r] * (uintptr_t)t->y_rs * sizeof(float);
@@ -144,7 +144,7 @@ SM_INLINE void tile_begin(vec acc[MR][NV], const sm_tile *t, size_t r0, size_t v
     SM_FOR (r, MR) row[r] = r0 + r;
     SM_FOR (r, MR) next[r] = r0 + MR + r;
     rows_begin(acc, t, row, r0 + valid, nv);
-    if (t->last) prefetch_y(t, next, nv);
+    if (t->last && !t->y_foreseen) prefetch_y(t, next, nv);
 }
 
 /* Adds one column of W to the tile: value holds the weights of the rows whose bits are set in
