@@ -6,6 +6,7 @@
 #include "choose.h"
 #include "candidates.h"
 #include "trial.h"
+#include <math.h>
 #include <string.h>
 
 enum {
@@ -139,16 +140,20 @@ static size_t thin_out(search *s) {
     return left;
 }
 
-/* Marks the first of all candidates as finalists, as long as they are close. */
+/* Marks the first of all candidates as finalists, as long as they are close, and the first of the
+ * other kind: dense is kept where sparse is hardly faster. */
 static void mark_finalists(search *s) {
-    for (s->finalists = 0; s->finalists < FINALISTS; s->finalists++) {
-        candidate *next = NULL, *first = NULL;
+    const candidate *first = NULL;
+    for (s->finalists = 0; s->finalists <= FINALISTS; s->finalists++) {
+        candidate *next = NULL;
         for (size_t i = 0; i < s->count; i++) {
             candidate *c = &s->c[i];
-            if (c->out || c->best_s <= 0) continue;
-            if (!first || c->best_s < first->best_s) first = c;
-            if (!c->final && (!next || c->best_s < next->best_s)) next = c;
+            const int other = first && c->is.dense != first->is.dense;
+            if (c->out || c->final || c->best_s <= 0) continue;
+            if (s->finalists == FINALISTS && (!other || best_of(s, c->is.dense)->final)) continue;
+            if (!next || c->best_s < next->best_s) next = c;
         }
+        if (!first) first = next;
         if (!next || next->best_s > CLOSE * first->best_s) return;
         next->final = 1;
     }
@@ -170,10 +175,12 @@ static int sees_all(const search *s) {
 /* Seconds for the least that a final takes: packing, touching X and Y, and turns. */
 static double final_s(const search *s) {
     static const double TOUCH_S = 1e-9; /* an element */
+    const double of_nonzeros = (double)s->csr->nnz / (double)(s->slice.nnz + 1);
     double sum = TOUCH_S * (double)(s->csr->rows + s->csr->cols) * (double)s->opt->n;
     for (size_t i = 0; i < s->count; i++) {
         const candidate *c = &s->c[i];
-        if (c->final) sum += c->pack_w_s * s->trial.of_rows + FINAL_TURNS * c->best_s;
+        if (c->final)
+            sum += c->pack_w_s * fmax(s->trial.of_rows, of_nonzeros) + FINAL_TURNS * c->best_s;
     }
     return sum;
 }
@@ -188,14 +195,19 @@ static int call_finalists(search *s, double deadline) {
     return 0;
 }
 
-/* Times the finalists on whole calls; their W stays packed, for one of them is chosen. */
+/* Times the finalists on whole calls; their W stays packed, for one of them is chosen. One that
+ * cannot be packed is out, as in the sample. */
 static sm_status final(search *s, double deadline) {
     SM_TRY(begin(s, (sm_trial){.opt = s->opt, .w = s->csr, .of_rows = 1}));
     for (size_t i = 0; i < s->count; i++) {
         candidate *c = &s->c[i];
         if (!c->final) continue;
-        SM_TRY(pack(s->csr, sm_row_parts(s->opt, c->is.kernel), c));
-        c->times = (sm_times){.parts = sm_trial_parts(&s->trial, &c->packed, c->best_s)};
+        if (pack(s->csr, sm_row_parts(s->opt, c->is.kernel), c) != SM_OK) {
+            c->final = 0;
+            c->best_s = 0;
+            continue;
+        }
+        c->times = (sm_times){.cuts = sm_trial_cuts(&s->trial, &c->packed, c->best_s)};
     }
     for (size_t turn = 0; turn < MAX_TURNS; turn++) {
         for (size_t i = 0; i < s->count; i++)
@@ -215,7 +227,7 @@ static sm_status time_candidates(search *s) {
         if (now > start + s->opt->budget_s / 2 && call_finalists(s, deadline)) break;
     }
     if (s->finalists == 0 && !call_finalists(s, deadline)) return SM_OK;
-    /* Where memory is short the sample decides. */
+    /* Where memory is short for X and Y the sample decides. */
     if (final(s, deadline) != SM_OK) unmark_finalists(s);
     return SM_OK;
 }

@@ -9,8 +9,8 @@ typedef struct sm_choice {
     size_t kt, mc;
     double choose_s, expected_s, dense_s, sparse_s;
     size_t candidates;
-    sm_packed packed; /* W, where it was packed to choose: the caller's; else no kernel */
-    double pack_s;    /* what that took */
+    sm_packed packed; /* W, where whole calls were timed: the caller's; else no kernel */
+    double pack_s;    /* what packing it took, a part of choose_s */
 } sm_choice;
 
 /* options are complete: every default is filled in, every name and mask is checked. */

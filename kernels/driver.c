@@ -142,7 +142,7 @@ static void run_segment(strip *s, size_t block, size_t tile, view x) {
                        .lo = a->lo,
                        .hi = a->hi,
                        .clamp = a->lo > -INFINITY || a->hi < INFINITY,
-                       .y_foreseen = rows_first(s->j),
+                       .y_foreseen = s->j->threads == 1 && rows_first(s->j),
                        .first = tile == 0,
                        .last = tile + 1 == w->tiles};
     w->kernel->run(w, &t);

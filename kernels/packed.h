@@ -49,7 +49,7 @@ typedef struct sm_tile {
     const float *bias; /* of the block's rows, or NULL */
     float lo, hi;
     int clamp;       /* lo or hi is a bound */
-    int y_foreseen;  /* whole rows of Y follow each other: the hardware asks for them */
+    int y_foreseen;  /* whole rows of Y are written one after the other: the hardware asks */
     int first, last; /* first K tile starts from bias and never reads acc; last stores Y */
 } sm_tile;
 

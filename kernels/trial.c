@@ -8,9 +8,9 @@
 #include <time.h>
 
 /* Calls follow each other in a loop: what the one before left in caches and branch predictors, and
- * the clock of a core that has run wide vectors for a while, are there. So much is run untimed
- * before, at least once, by runs shorter than WARM_S; short ones are repeated for the clock's sake.
- */
+ * the clock of a core that has run wide vectors for a while, are there. A run known to be shorter
+ * than WARM_S is preceded by so much of itself, at least once, untimed; short ones are repeated for
+ * the clock's sake. */
 static const double WARM_S = 200e-6, WARMING_S = 30e-6, TIMED_S = 20e-6;
 enum { MOST_REPEATS = 64 };
 
@@ -102,36 +102,41 @@ static void cool(const sm_packed *p) {
     if (p->index32) evict(p->index32, p->index_at[last] * sizeof *p->index32);
 }
 
-/* Kernels that read X where it lies pass through whole rows of it. */
-size_t sm_trial_parts(const sm_trial *t, const sm_packed *packed, double call_s) {
-    static const double PART_S = 100e-6;
-    const size_t most = sm_min_size(SM_TRIAL_PARTS, sm_ceil_div(t->opt->n, packed->kernel->nr));
-    return packed->in_place || call_s < 2 * PART_S ? 1
-                                                   : (size_t)fmin((double)most, call_s / PART_S);
+/* One for kernels that read X where it lies, which may pass through whole rows of it, and where not
+ * all rows wait, for the next strip is then asked for during all of this one. */
+size_t sm_trial_cuts(const sm_trial *t, const sm_packed *packed, double call_s) {
+    static const double CUT_S = 100e-6;
+    if (t->strips > 0 || packed->in_place || packed->rows > packed->mc || call_s < 2 * CUT_S)
+        return 1;
+    const size_t most = sm_min_size(SM_TRIAL_CUTS, sm_ceil_div(t->opt->n, packed->kernel->nr));
+    return (size_t)fmin((double)most, call_s / CUT_S);
 }
 
-static double run_parts(const sm_trial *t, const sm_packed *packed, const sm_args *all,
-                        sm_times *shortest) {
-    const size_t nr = packed->kernel->nr, strips = sm_ceil_div(all->n, nr);
+/* A cut asks for the X that it packs next where the call does. */
+static double run_cuts(const sm_trial *t, const sm_packed *packed, const sm_args *call,
+                       sm_times *shortest) {
+    const size_t nr = packed->kernel->nr, strips = sm_ceil_div(call->n, nr);
+    sm_packed as_called = *packed;
+    if (packed->cols * call->n * sizeof(float) >= packed->ask_from) as_called.ask_from = 0;
     double sum = 0;
-    for (size_t i = 0; i < shortest->parts; i++) {
-        const size_t begin = strips * i / shortest->parts * nr;
-        const size_t end = sm_min_size(strips * (i + 1) / shortest->parts * nr, all->n);
-        sm_args a = *all;
+    for (size_t i = 0; i < shortest->cuts; i++) {
+        const size_t begin = strips * i / shortest->cuts * nr;
+        const size_t end = sm_min_size(strips * (i + 1) / shortest->cuts * nr, call->n);
+        sm_args a = *call;
         a.x += (ptrdiff_t)begin * a.x_cs;
         a.y += (ptrdiff_t)begin * a.y_cs;
         a.n = end - begin;
         const double start = sm_seconds();
-        sm_driver_run(packed, &a, 1, NULL, NULL, t->workspace);
-        shortest->part_s[i] = shorter(shortest->part_s[i], sm_seconds() - start);
-        sum += shortest->part_s[i];
+        sm_driver_run(&as_called, &a, 1, NULL, NULL, t->workspace);
+        shortest->cut_s[i] = shorter(shortest->cut_s[i], sm_seconds() - start);
+        sum += shortest->cut_s[i];
     }
     shortest->run_s = sum;
     return sum;
 }
 
-/* A call packs X once for all rows of W; it is told from the shortest times of both parts, since a
- * difference of two that were disturbed may be anything. */
+/* A call packs X once for all rows of W; it is told from the shortest times of a run and of
+ * packing, since a difference of two that were disturbed may be anything. */
 double sm_trial_run(const sm_trial *t, const sm_packed *packed, sm_times *shortest) {
     sm_args a = {.x = t->x, .y = t->y, .lo = -INFINITY, .hi = INFINITY};
     a.n = sm_trial_columns(t, packed->kernel->nr);
@@ -140,9 +145,10 @@ double sm_trial_run(const sm_trial *t, const sm_packed *packed, sm_times *shorte
     a.x_cs = token ? (ptrdiff_t)t->w->cols : 1;
     a.y_rs = token ? 1 : (ptrdiff_t)t->ld;
     a.y_cs = token ? (ptrdiff_t)t->w->rows : 1;
-    if (shortest->parts > 1) return run_parts(t, packed, &a, shortest);
+    if (shortest->cuts > 1) return run_cuts(t, packed, &a, shortest);
     const double last_s = shortest->run_s;
-    const size_t warming = t->cold || last_s >= WARM_S ? 0 : repeats(last_s, WARMING_S);
+    const int warm = !t->cold && last_s > 0 && last_s < WARM_S;
+    const size_t warming = warm ? repeats(last_s, WARMING_S) : 0;
     const size_t runs = t->cold ? 1 : repeats(last_s, TIMED_S);
     if (t->cold) cool(packed);
     for (size_t i = 0; i < warming; i++) sm_driver_run(packed, &a, 1, NULL, NULL, t->workspace);

@@ -19,13 +19,13 @@ typedef struct sm_trial {
     void *workspace;
 } sm_trial;
 
-enum { SM_TRIAL_PARTS = 8 };
+enum { SM_TRIAL_CUTS = 8 };
 
 /* The shortest of each; 0 before the first. */
 typedef struct sm_times {
     double run_s, pack_s; /* a run, and packing its columns of X */
-    size_t parts;         /* of a run, so many strips each, that are timed alone; 0: one */
-    double part_s[SM_TRIAL_PARTS];
+    size_t cuts;          /* of a run, about equally many strips each, timed alone; 0: one */
+    double cut_s[SM_TRIAL_CUTS];
 } sm_times;
 
 /* Some rows of w to sample it by; the caller's. SM_E_NOMEM. */
@@ -39,9 +39,9 @@ void sm_trial_end(sm_trial *t); /* accepts one that was zeroed, or did not begin
 /* Columns of X that are timed where strips have nr. */
 size_t sm_trial_columns(const sm_trial *t, size_t nr);
 
-/* Into how many parts a call of about call_s had better be cut: the shorter, the more often nothing
- * disturbs them. */
-size_t sm_trial_parts(const sm_trial *t, const sm_packed *packed, double call_s);
+/* Into how many cuts a whole call of about call_s had better be divided: the shorter, the more
+ * often nothing disturbs them. */
+size_t sm_trial_cuts(const sm_trial *t, const sm_packed *packed, double call_s);
 
 /* Times packed, which is of t->w, and returns what a call takes as the shortest times say. */
 double sm_trial_run(const sm_trial *t, const sm_packed *packed, sm_times *shortest);

@@ -1,6 +1,7 @@
 /* Which kernels a plan considers, seen through plans that do not time (the most promising
- * candidate) and through how many candidates a plan that does has timed. */
+ * candidate) and through how many candidates a plan that does has timed; how it times them. */
 #include "candidates.h"
+#include "choose.h"
 #include "core.h"
 #include "plan_problem.h"
 #include "trial.h"
@@ -172,6 +173,33 @@ static void test_what_was_chosen_is_what_runs(void **state) {
     }
 }
 
+/* Of several candidates that are about as fast some are timed on whole calls, and the plan takes
+ * over what was packed for that. */
+static void test_finals(void **state) {
+    (void)state;
+    problem p;
+    size_t finals = 0;
+    make_problem(333, 1024, 1, 0, scattered, &p);
+    for (size_t n = 100; n <= 200; n += 20) {
+        const sm_plan_options o = {.n = n,
+                                   .threads = 1,
+                                   .isa_mask = sm_isa_mask(),
+                                   .format_mask = formats("sell", "panel"),
+                                   .budget_s = 1};
+        sm_choice choice;
+        assert_int_equal(sm_choose(&p.w, &o, &choice), SM_OK);
+        if (!choice.packed.kernel) continue;
+        finals++;
+        assert_ptr_equal(choice.packed.kernel, choice.kernel);
+        assert_int_equal(choice.packed.rows, p.w.rows);
+        assert_int_equal(choice.packed.nnz, p.w.nnz);
+        assert_true(choice.pack_s > 0 && choice.pack_s < choice.choose_s);
+        sm_packed_free(&choice.packed);
+    }
+    assert_true(finals > 0);
+    free_problem(&p);
+}
+
 /* A sample is some rows and columns, and a call is told from it; all rows are a call. */
 static void test_trials(void **state) {
     (void)state;
@@ -185,24 +213,34 @@ static void test_trials(void **state) {
         const sm_kernel *k = sm_kernel_find("spmm_sell_f32_scalar_quad_4x8");
         assert_non_null(k);
         sm_trial t = {.opt = &o, .w = &p.w, .of_rows = 1};
-        if (i & 2) t = (sm_trial){.opt = &o, .w = &slice, .of_rows = 600.0 / 64, .strips = 2};
+        if (i & 2)
+            t = (sm_trial){
+                .opt = &o, .w = &slice, .of_rows = 600.0 / (double)slice.rows, .strips = 2};
         assert_int_equal(sm_trial_begin(&t, k->mr, k->nr), SM_OK);
         assert_int_equal(sm_trial_columns(&t, k->nr), i & 2 ? 16 : 203);
         sm_packed packed;
-        assert_int_equal(sm_pack(t.w, k, 100, 64, 1, &packed), SM_OK);
+        assert_int_equal(sm_pack(t.w, k, 100, t.w->rows, 1, &packed), SM_OK);
         sm_times times = {0};
         double call_s = 0;
         for (size_t turn = 0; turn < 3; turn++) call_s = sm_trial_run(&t, &packed, &times);
         assert_true(times.run_s > 0);
+        const size_t bytes = t.w->rows * t.ld * sizeof *t.y;
+        float *whole = sm_alloc(bytes, 1);
+        assert_non_null(whole);
+        memcpy(whole, t.y, bytes);
         assert_int_equal(times.pack_s > 0, (i & 2) != 0);
         if (i & 2)
             assert_true(call_s > times.run_s);
         else
             assert_true(call_s == times.run_s);
-        times = (sm_times){.parts = sm_trial_parts(&t, &packed, 1)};
-        assert_int_equal(times.parts, SM_TRIAL_PARTS);
-        assert_int_equal(sm_trial_parts(&t, &packed, 1e-6), 1);
-        if (!(i & 2)) assert_true(sm_trial_run(&t, &packed, &times) > 0 && times.part_s[7] > 0);
+        const size_t cuts = sm_trial_cuts(&t, &packed, 1);
+        assert_int_equal(cuts, i & 2 ? 1 : SM_TRIAL_CUTS);
+        assert_int_equal(sm_trial_cuts(&t, &packed, 1e-6), 1);
+        times = (sm_times){.cuts = cuts};
+        if (!(i & 2)) memset(t.y, 0xff, bytes);
+        assert_true(sm_trial_run(&t, &packed, &times) > 0);
+        assert_memory_equal(t.y, whole, bytes);
+        sm_free(whole);
         sm_packed_free(&packed);
         sm_trial_end(&t);
         sm_csr_free(&slice);
@@ -332,6 +370,7 @@ int main(void) {
         cmocka_unit_test(test_tiles_that_ask_for_x),
         cmocka_unit_test(test_many_columns_of_few_rows),
         cmocka_unit_test(test_what_was_chosen_is_what_runs),
+        cmocka_unit_test(test_finals),
         cmocka_unit_test(test_trials),
         cmocka_unit_test(test_timed_are_those_with_hope),
         cmocka_unit_test(test_one_variant_a_core),

@@ -90,19 +90,21 @@ typedef struct sm_plan_info {
     size_t rows, cols, nnz, kt, mc, threads;
     size_t index_bits;
     sm_bytes bytes;    /* of the packed weights */
-    double pack_s;     /* time to pack W for the chosen kernel */
+    double pack_s;     /* time to pack W for the chosen kernel; may be part of choose_s */
     double choose_s;   /* time spent on choosing */
-    double expected_s; /* best time seen while choosing, on one thread; 0: nothing was timed */
-    double dense_s, sparse_s; /* the same for the best dense and the best sparse candidate, or 0 */
+    double expected_s; /* a call's shortest time while choosing, on one thread; 0: none was timed */
+    double dense_s, sparse_s; /* the same of the best dense and the best sparse candidate, or 0; of
+                                 one that is far behind as told from a sample */
     size_t candidates;        /* how many were timed */
 } sm_plan_info;
 
 typedef struct sm_plan sm_plan;
 
-/* Packs w for the fastest usable kernel: by timing the candidates within the budget, on samples
- * that nobody reports. Dense is kept unless sparse wins by 5 %; matrices of more than 2^20 elements
- * and less than 1 % nonzeros are not held against it. w is copied, not kept.
- * SM_E_ARG (unknown kernel, no kernel fits the masks), SM_E_ISA, SM_E_LIMIT, SM_E_NOMEM. */
+/* Packs w for the fastest usable kernel: by timing the candidates within the budget, on a sample of
+ * w and, where the budget allows, the first of them on whole calls; nobody reports these. Dense is
+ * kept unless sparse wins by 5 %; matrices of more than 2^20 elements and less than 1 % nonzeros
+ * are not held against it. w is copied, not kept. SM_E_ARG (unknown kernel, no kernel fits the
+ * masks), SM_E_ISA, SM_E_LIMIT, SM_E_NOMEM. */
 sm_status sm_plan_create(const sm_csr *w, const sm_plan_options *options, sm_plan **out);
 void sm_plan_free(sm_plan *plan); /* accepts NULL */
 
