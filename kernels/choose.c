@@ -207,7 +207,7 @@ static sm_status final(search *s, double deadline) {
             c->best_s = 0;
             continue;
         }
-        c->times = (sm_times){.cuts = sm_trial_cuts(&s->trial, &c->packed, c->best_s)};
+        c->times = (sm_times){0};
     }
     for (size_t turn = 0; turn < MAX_TURNS; turn++) {
         for (size_t i = 0; i < s->count; i++)

@@ -102,19 +102,19 @@ static void cool(const sm_packed *p) {
     if (p->index32) evict(p->index32, p->index_at[last] * sizeof *p->index32);
 }
 
-/* One for kernels that read X where it lies, which may pass through whole rows of it, and where not
- * all rows wait, for the next strip is then asked for during all of this one. */
-size_t sm_trial_cuts(const sm_trial *t, const sm_packed *packed, double call_s) {
-    static const double CUT_S = 100e-6;
-    if (t->strips > 0 || packed->in_place || packed->rows > packed->mc || call_s < 2 * CUT_S)
-        return 1;
-    const size_t most = sm_min_size(SM_TRIAL_CUTS, sm_ceil_div(t->opt->n, packed->kernel->nr));
-    return (size_t)fmin((double)most, call_s / CUT_S);
+/* Into how many cuts a run is divided: the shorter, the more often nothing disturbs them. None for
+ * kernels that read X where it lies, which may pass through whole rows of it, and where not all
+ * rows wait, for the next strip is then asked for during all of this one. */
+static size_t cuts_of(const sm_packed *packed, size_t n, double run_s) {
+    static const double CUT_S = 50e-6;
+    if (packed->in_place || packed->rows > packed->mc || run_s < 2 * CUT_S) return 1;
+    const size_t most = sm_min_size(SM_TRIAL_CUTS, sm_ceil_div(n, packed->kernel->nr));
+    return (size_t)fmin((double)most, run_s / CUT_S);
 }
 
 /* A cut asks for the X that it packs next where the call does. */
-static double run_cuts(const sm_trial *t, const sm_packed *packed, const sm_args *call,
-                       sm_times *shortest) {
+static void run_cuts(const sm_trial *t, const sm_packed *packed, const sm_args *call,
+                     sm_times *shortest) {
     const size_t nr = packed->kernel->nr, strips = sm_ceil_div(call->n, nr);
     sm_packed as_called = *packed;
     if (packed->cols * call->n * sizeof(float) >= packed->ask_from) as_called.ask_from = 0;
@@ -131,8 +131,19 @@ static double run_cuts(const sm_trial *t, const sm_packed *packed, const sm_args
         shortest->cut_s[i] = shorter(shortest->cut_s[i], sm_seconds() - start);
         sum += shortest->cut_s[i];
     }
-    shortest->run_s = sum;
-    return sum;
+    shortest->run_s = shorter(shortest->run_s, sum);
+}
+
+static void run_whole(const sm_trial *t, const sm_packed *packed, const sm_args *call,
+                      sm_times *shortest) {
+    const double last_s = shortest->run_s;
+    const int warm = !t->cold && last_s > 0 && last_s < WARM_S;
+    const size_t warming = warm ? repeats(last_s, WARMING_S) : 0;
+    const size_t runs = t->cold ? 1 : repeats(last_s, TIMED_S);
+    for (size_t i = 0; i < warming; i++) sm_driver_run(packed, call, 1, NULL, NULL, t->workspace);
+    const double start = sm_seconds();
+    for (size_t i = 0; i < runs; i++) sm_driver_run(packed, call, 1, NULL, NULL, t->workspace);
+    shortest->run_s = shorter(last_s, (sm_seconds() - start) / (double)runs);
 }
 
 /* A call packs X once for all rows of W; it is told from the shortest times of a run and of
@@ -145,20 +156,18 @@ double sm_trial_run(const sm_trial *t, const sm_packed *packed, sm_times *shorte
     a.x_cs = token ? (ptrdiff_t)t->w->cols : 1;
     a.y_rs = token ? 1 : (ptrdiff_t)t->ld;
     a.y_cs = token ? (ptrdiff_t)t->w->rows : 1;
-    if (shortest->cuts > 1) return run_cuts(t, packed, &a, shortest);
-    const double last_s = shortest->run_s;
-    const int warm = !t->cold && last_s > 0 && last_s < WARM_S;
-    const size_t warming = warm ? repeats(last_s, WARMING_S) : 0;
-    const size_t runs = t->cold ? 1 : repeats(last_s, TIMED_S);
     if (t->cold) cool(packed);
-    for (size_t i = 0; i < warming; i++) sm_driver_run(packed, &a, 1, NULL, NULL, t->workspace);
-    const double start = sm_seconds();
-    for (size_t i = 0; i < runs; i++) sm_driver_run(packed, &a, 1, NULL, NULL, t->workspace);
-    const double middle = sm_seconds(), run_s = (middle - start) / (double)runs;
-    shortest->run_s = shorter(shortest->run_s, run_s);
+    if (shortest->cuts == 0 && shortest->run_s > 0)
+        shortest->cuts = cuts_of(packed, a.n, shortest->run_s);
+    if (shortest->cuts > 1)
+        run_cuts(t, packed, &a, shortest);
+    else
+        run_whole(t, packed, &a, shortest);
     if (t->of_rows > 1) {
+        const double start = sm_seconds();
         sm_driver_pack_x(packed, &a, t->workspace);
-        shortest->pack_s = shorter(shortest->pack_s, fmin(sm_seconds() - middle, run_s));
+        const double pack_s = sm_seconds() - start;
+        shortest->pack_s = fmin(shorter(shortest->pack_s, pack_s), shortest->run_s);
     }
     const double columns = computed(packed->kernel, t->opt->n) / computed(packed->kernel, a.n);
     const double pack_s = shortest->pack_s;

@@ -24,7 +24,7 @@ enum { SM_TRIAL_CUTS = 8 };
 /* The shortest of each; 0 before the first. */
 typedef struct sm_times {
     double run_s, pack_s; /* a run, and packing its columns of X */
-    size_t cuts;          /* of a run, about equally many strips each, timed alone; 0: one */
+    size_t cuts;          /* of a run, about equally many strips each, timed alone */
     double cut_s[SM_TRIAL_CUTS];
 } sm_times;
 
@@ -38,10 +38,6 @@ void sm_trial_end(sm_trial *t); /* accepts one that was zeroed, or did not begin
 
 /* Columns of X that are timed where strips have nr. */
 size_t sm_trial_columns(const sm_trial *t, size_t nr);
-
-/* Into how many cuts a whole call of about call_s had better be divided: the shorter, the more
- * often nothing disturbs them. */
-size_t sm_trial_cuts(const sm_trial *t, const sm_packed *packed, double call_s);
 
 /* Times packed, which is of t->w, and returns what a call takes as the shortest times say. */
 double sm_trial_run(const sm_trial *t, const sm_packed *packed, sm_times *shortest);
