@@ -16,6 +16,7 @@ enum {
     FINAL_TURNS = 5, /* must be in the budget */
 };
 static const double CLOCK_S = 10e-9;
+static const double SHORT_S = 100e-6;
 static const double CLOSE = 1.1; /* a sample may be wrong by so much */
 
 typedef struct candidate {
@@ -97,10 +98,11 @@ static void leave_if_slow(search *s, candidate *c) {
     sm_packed_free(&c->packed);
 }
 
-/* Whether one run is enough to see that the other kind is ahead. */
+/* Whether one run is enough to see that the other kind is ahead: the first of short ones may take
+ * many times as long as those that follow. */
 static int hopeless(search *s, const candidate *c) {
     const candidate *other = best_of(s, !c->is.dense);
-    return other && c->best_s > 4 * other->best_s;
+    return other && c->times.run_s > SHORT_S && c->best_s > 4 * other->best_s;
 }
 
 static sm_status pack(const sm_csr *w, size_t parts, candidate *c) {
