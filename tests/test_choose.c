@@ -17,6 +17,10 @@ static int nearly_all(size_t r, size_t c) {
     return (r + c) % 10 != 0;
 }
 
+static int one_a_row(size_t r, size_t c) {
+    return c == r * 7 % 512;
+}
+
 static uint32_t formats(const char *first, const char *second) {
     uint32_t mask = 0;
     for (size_t i = 0; sm_format_name(i); i++)
@@ -293,6 +297,30 @@ static void test_one_variant_a_core(void **state) {
     free_problem(&p);
 }
 
+/* Tiles of one vector are timed where no second can be filled, or where a row has few nonzeros. */
+static void test_narrow_tiles(void **state) {
+    (void)state;
+    problem many, few;
+    make_problem(64, 512, 1, 0, scattered, &many);
+    make_problem(64, 512, 1, 0, one_a_row, &few);
+    for (size_t n = 16; n <= 64; n *= 4) {
+        for (size_t i = 0; i < 2; i++) {
+            size_t count, narrow = 0;
+            sm_candidate *list = candidates_of(i ? &few.w : &many.w, n, &count);
+            for (size_t c = 0; c < count; c++)
+                narrow += strcmp(list[c].kernel->format, "sell") == 0 &&
+                          sm_isa_hand_written(list[c].kernel->isa) &&
+                          list[c].kernel->nr == sm_lanes(list[c].kernel);
+            size_t level;
+            assert_int_equal(sm_isa_find("avx512", &level), SM_OK);
+            if (sm_isa_mask() >> level & 1) assert_int_equal(narrow > 0, n == 16 || i == 1);
+            sm_free(list);
+        }
+    }
+    free_problem(&many);
+    free_problem(&few);
+}
+
 static size_t count_streams(const sm_csr *w) {
     size_t count, streams = 0;
     sm_candidate *list = candidates_of(w, 1, &count);
@@ -338,10 +366,6 @@ static void test_weights_larger_than_the_caches(void **state) {
     sm_csr_free(&w);
 }
 
-static int one_a_row(size_t r, size_t c) {
-    return c == r * 7 % 512;
-}
-
 /* Dense weights could be larger than memory there: they are not even tried. A small matrix is. */
 static void test_nearly_empty_is_never_dense(void **state) {
     (void)state;
@@ -372,6 +396,7 @@ int main(void) {
         cmocka_unit_test(test_trials),
         cmocka_unit_test(test_timed_are_those_with_hope),
         cmocka_unit_test(test_one_variant_a_core),
+        cmocka_unit_test(test_narrow_tiles),
         cmocka_unit_test(test_streams_are_for_weights_from_memory),
         cmocka_unit_test(test_weights_larger_than_the_caches),
         cmocka_unit_test(test_nearly_empty_is_never_dense),
