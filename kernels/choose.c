@@ -16,12 +16,12 @@ enum {
     FINAL_TURNS = 5, /* must be in the budget */
 };
 static const double CLOCK_S = 10e-9;
-static const double SHORT_S = 100e-6;
-static const double CLOSE = 1.1; /* a sample may be wrong by so much */
+static const double SHORT_S = 100e-6; /* a run that may be cold the first time */
+static const double CLOSE = 1.1;      /* a sample may be wrong by so much */
 
 typedef struct candidate {
     sm_candidate is;
-    sm_packed packed; /* of the slice, in the final of W */
+    sm_packed packed; /* of the slice, or of W */
     sm_times times;
     double best_s;   /* a call, as these say */
     double pack_w_s; /* packing it took */
@@ -113,6 +113,12 @@ static sm_status pack(const sm_csr *w, size_t parts, candidate *c) {
     return SM_OK;
 }
 
+/* Whether W is packed as the plan has it, not only a slice: then nobody need do so again. */
+static int holds_w(const search *s, const candidate *c) {
+    const sm_packed *p = &c->packed;
+    return p->kernel && p->rows == s->csr->rows && p->parts == sm_row_parts(s->opt, p->kernel);
+}
+
 /* One turn of every candidate still in; the first turn packs, and has two runs of each: one may be
  * the first to touch memory, and a packing that was disturbed makes the rest of a run look short.
  */
@@ -181,8 +187,9 @@ static double final_s(const search *s) {
     double sum = TOUCH_S * (double)(s->csr->rows + s->csr->cols) * (double)s->opt->n;
     for (size_t i = 0; i < s->count; i++) {
         const candidate *c = &s->c[i];
-        if (c->final)
-            sum += c->pack_w_s * fmax(s->trial.of_rows, of_nonzeros) + FINAL_TURNS * c->best_s;
+        if (!c->final) continue;
+        if (!holds_w(s, c)) sum += c->pack_w_s * fmax(s->trial.of_rows, of_nonzeros);
+        sum += FINAL_TURNS * c->best_s;
     }
     return sum;
 }
@@ -204,7 +211,7 @@ static sm_status final(search *s, double deadline) {
     for (size_t i = 0; i < s->count; i++) {
         candidate *c = &s->c[i];
         if (!c->final) continue;
-        if (pack(s->csr, sm_row_parts(s->opt, c->is.kernel), c) != SM_OK) {
+        if (!holds_w(s, c) && pack(s->csr, sm_row_parts(s->opt, c->is.kernel), c) != SM_OK) {
             c->final = 0;
             c->best_s = 0;
             continue;
@@ -293,7 +300,7 @@ sm_status sm_choose(const sm_csr *w, const sm_plan_options *options, sm_choice *
         out->mc = c->is.mc;
         out->expected_s = c->is.dense ? out->dense_s : out->sparse_s;
         out->candidates = s->timed;
-        if (c->final) {
+        if (holds_w(s, c)) {
             out->packed = c->packed;
             out->pack_s = c->pack_w_s;
             c->packed = (sm_packed){0};

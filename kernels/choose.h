@@ -9,7 +9,7 @@ typedef struct sm_choice {
     size_t kt, mc;
     double choose_s, expected_s, dense_s, sparse_s;
     size_t candidates;
-    sm_packed packed; /* W, where whole calls were timed: the caller's; else no kernel */
+    sm_packed packed; /* W, where choosing had all of it packed: the caller's; else no kernel */
     double pack_s;    /* what packing it took, a part of choose_s */
 } sm_choice;
 

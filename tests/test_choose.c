@@ -1,10 +1,8 @@
 /* Which kernels a plan considers, seen through plans that do not time (the most promising
- * candidate) and through how many candidates a plan that does has timed; how it times them. */
+ * candidate) and through how many candidates a plan that does has timed. */
 #include "candidates.h"
-#include "choose.h"
 #include "core.h"
 #include "plan_problem.h"
-#include "trial.h"
 #include <cpuid.h>
 
 static int alike_in_eights(size_t r, size_t c) {
@@ -136,117 +134,6 @@ static void test_many_columns_of_few_rows(void **state) {
     make_problem(2048, 8, 1, 0, scattered, &p);
     const sm_plan_info info = planned(&p, 1 << 26, 0, 0); /* Y of such a call: 512 GiB */
     assert_in_range(info.candidates, 2, 3 * sm_kernel_count());
-    free_problem(&p);
-}
-
-static int four_of_five(size_t r, size_t c) {
-    return value_of(r * 1009 + c) > -0.3f;
-}
-
-/* Whatever was timed to choose, and packed for it: asked for by name the same comes out. */
-static void test_what_was_chosen_is_what_runs(void **state) {
-    (void)state;
-    enum { ROWS = 333, COLS = 1024, N = 200 };
-    for (size_t i = 0; i < 8; i++) {
-        problem p;
-        make_problem(ROWS, COLS, N, i & 1, i & 2 ? scattered : four_of_five, &p);
-        sm_plan_options o = {.size = sizeof o, .n = N, .threads = i & 4 ? 3 : 1};
-        o.layout = i & 1 ? SM_TOKEN_MAJOR : SM_FEATURE_MAJOR;
-        sm_plan *plan;
-        assert_int_equal(sm_plan_create(&p.w, &o, &plan), SM_OK);
-        sm_plan_info chosen, named;
-        sm_plan_get_info(plan, &chosen);
-        run_plan(plan, &p);
-        sm_plan_free(plan);
-        assert_true(error_of(&p) <= 1);
-        assert_true(chosen.pack_s > 0 && chosen.expected_s > 0);
-        float *y = sm_alloc((size_t)ROWS * N, sizeof *y);
-        assert_non_null(y);
-        memcpy(y, p.y, (size_t)ROWS * N * sizeof *y);
-        o.kernel = chosen.kernel->name;
-        o.kt = chosen.kt;
-        o.mc = chosen.mc;
-        assert_int_equal(sm_plan_create(&p.w, &o, &plan), SM_OK);
-        sm_plan_get_info(plan, &named);
-        run_plan(plan, &p);
-        sm_plan_free(plan);
-        assert_memory_equal(y, p.y, (size_t)ROWS * N * sizeof *y);
-        assert_memory_equal(&chosen.bytes, &named.bytes, sizeof named.bytes);
-        sm_free(y);
-        free_problem(&p);
-    }
-}
-
-/* Of several candidates that are about as fast some are timed on whole calls, and the plan takes
- * over what was packed for that. */
-static void test_finals(void **state) {
-    (void)state;
-    problem p;
-    size_t finals = 0;
-    make_problem(333, 1024, 1, 0, scattered, &p);
-    for (size_t n = 100; n <= 200; n += 20) {
-        const sm_plan_options o = {.n = n,
-                                   .threads = 1,
-                                   .isa_mask = sm_isa_mask(),
-                                   .format_mask = formats("sell", "panel"),
-                                   .budget_s = 1};
-        sm_choice choice;
-        assert_int_equal(sm_choose(&p.w, &o, &choice), SM_OK);
-        if (!choice.packed.kernel) continue;
-        finals++;
-        assert_ptr_equal(choice.packed.kernel, choice.kernel);
-        assert_int_equal(choice.packed.rows, p.w.rows);
-        assert_int_equal(choice.packed.nnz, p.w.nnz);
-        assert_true(choice.pack_s > 0 && choice.pack_s < choice.choose_s);
-        sm_packed_free(&choice.packed);
-    }
-    assert_true(finals > 0);
-    free_problem(&p);
-}
-
-/* A sample is some rows and columns, and a call is told from it; all rows are a call. */
-static void test_trials(void **state) {
-    (void)state;
-    problem p;
-    make_problem(600, 1024, 1, 0, scattered, &p);
-    for (size_t i = 0; i < 4; i++) {
-        const sm_plan_options o = {.n = 203, .layout = i & 1 ? SM_TOKEN_MAJOR : SM_FEATURE_MAJOR};
-        sm_csr slice;
-        assert_int_equal(sm_trial_slice(&p.w, &o, &slice), SM_OK);
-        assert_in_range(slice.rows, 64, 599);
-        const sm_kernel *k = sm_kernel_find("spmm_sell_f32_scalar_quad_4x8");
-        assert_non_null(k);
-        sm_trial t = {.opt = &o, .w = &p.w, .of_rows = 1};
-        if (i & 2)
-            t = (sm_trial){
-                .opt = &o, .w = &slice, .of_rows = 600.0 / (double)slice.rows, .strips = 2};
-        assert_int_equal(sm_trial_begin(&t, k->mr, k->nr), SM_OK);
-        assert_int_equal(sm_trial_columns(&t, k->nr), i & 2 ? 16 : 203);
-        sm_packed packed;
-        assert_int_equal(sm_pack(t.w, k, 100, t.w->rows, 1, &packed), SM_OK);
-        sm_times times = {0};
-        double call_s = 0;
-        for (size_t turn = 0; turn < 3; turn++) call_s = sm_trial_run(&t, &packed, &times);
-        assert_true(times.run_s > 0);
-        const size_t bytes = t.w->rows * t.ld * sizeof *t.y;
-        float *whole = sm_alloc(bytes, 1);
-        assert_non_null(whole);
-        memcpy(whole, t.y, bytes);
-        assert_int_equal(times.pack_s > 0, (i & 2) != 0);
-        if (i & 2)
-            assert_true(call_s > times.run_s);
-        else
-            assert_true(call_s == times.run_s);
-        times = (sm_times){.run_s = 1, .cuts = i & 2 ? 2 : SM_TRIAL_CUTS};
-        if (!(i & 2)) memset(t.y, 0xff, bytes);
-        sm_trial_run(&t, &packed, &times);
-        assert_true(times.run_s < 1 && times.cut_s[times.cuts - 1] > 0);
-        assert_memory_equal(t.y, whole, bytes);
-        sm_free(whole);
-        sm_packed_free(&packed);
-        sm_trial_end(&t);
-        sm_csr_free(&slice);
-    }
     free_problem(&p);
 }
 
@@ -391,9 +278,6 @@ int main(void) {
         cmocka_unit_test(test_large_tiles_come_first),
         cmocka_unit_test(test_tiles_that_ask_for_x),
         cmocka_unit_test(test_many_columns_of_few_rows),
-        cmocka_unit_test(test_what_was_chosen_is_what_runs),
-        cmocka_unit_test(test_finals),
-        cmocka_unit_test(test_trials),
         cmocka_unit_test(test_timed_are_those_with_hope),
         cmocka_unit_test(test_one_variant_a_core),
         cmocka_unit_test(test_narrow_tiles),
