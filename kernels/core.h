@@ -3,7 +3,7 @@
 #ifndef SM_CORE_H
 #define SM_CORE_H
 
-#include <sparsemark/kernel.h>
+#include "packed.h"
 #include <stddef.h>
 
 size_t sm_cache_bytes(int name, size_t fallback); /* what sysconf() says, if it knows */
@@ -13,5 +13,8 @@ size_t sm_lanes(const sm_kernel *kernel); /* floats in a vector of its level; 8 
 /* Bytes of X from which on its rows are asked for before they are packed, in K tiles of kt columns;
  * SIZE_MAX: never. */
 size_t sm_core_ask_from(const sm_kernel *kernel, size_t kt);
+
+/* How X and Y are copied and transposed for kernels of that level. */
+sm_strips sm_core_strips(const sm_kernel *kernel);
 
 #endif

@@ -28,11 +28,6 @@ size_t sm_driver_workspace(const sm_packed *w, size_t n, size_t threads) {
     return thread_floats(w) * threads * sizeof(float);
 }
 
-/* Every level but the first, which is the baseline. */
-static int has_avx2(const sm_packed *w) {
-    return w->kernel->level > 0;
-}
-
 typedef struct job {
     const sm_packed *w;
     const sm_args *args;
@@ -96,7 +91,7 @@ static view take_tiles(const strip *s, size_t first, size_t end) {
     const float *x = a->x + (ptrdiff_t)s->n0 * a->x_cs + (ptrdiff_t)k0 * a->x_rs;
     if (a->x_cs == 1 && (w->in_place || lies_packed(x, a->x_rs, s->n, nr)))
         return (view){x, a->x_rs};
-    sm_strip_pack(x, a->x_rs, a->x_cs, k, s->n, nr, has_avx2(w), s->x);
+    sm_strip_pack(x, a->x_rs, a->x_cs, k, s->n, nr, w->strips, s->x);
     return (view){s->x, (ptrdiff_t)nr};
 }
 
@@ -155,7 +150,7 @@ static void run_segment(strip *s, size_t block, size_t tile, view x) {
 static void store_block(const strip *s, size_t block) {
     const sm_packed *w = s->j->w;
     if (s->token_major)
-        sm_strip_store(acc_of(s, block), w->kernel->nr, sm_block_rows(w, block), s->n, has_avx2(w),
+        sm_strip_store(acc_of(s, block), w->kernel->nr, sm_block_rows(w, block), s->n, w->strips,
                        y_of(s, block), s->j->args->y_cs);
 }
 

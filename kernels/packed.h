@@ -9,6 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* How X and Y go between the caller's layout and the kernels' (strip.c): in baseline x86-64, with
+ * AVX2, or with AVX2 and lines asked for before they are stored. */
+typedef enum sm_strips { SM_STRIPS_BASE, SM_STRIPS_AVX2, SM_STRIPS_ASKING } sm_strips;
+
 /* Weights packed for one kernel. W is cut into parts of rows of about equal cost, for threads,
  * these into row blocks of at most mc rows, and columns into K tiles of kt; every cut of rows is a
  * multiple of mr, so that panels, and with them sums, do not depend on the cuts; but for sell,
@@ -24,6 +28,7 @@ typedef struct sm_packed {
     size_t *part_block; /* parts + 1: first block of a part */
     int in_place;       /* its kernel reads X where it lies, see sm_format */
     size_t ask_from;    /* X of so many bytes is asked for before it is packed */
+    sm_strips strips;
     size_t index_bits;
     size_t *head_at, *index_at, *value_at; /* blocks * tiles + 1: first element of a segment */
     uint16_t *head16;
@@ -191,16 +196,16 @@ void sm_driver_run_conv(const sm_packed *w, const sm_conv_args *args, size_t thr
 void sm_driver_pack_conv(const sm_packed *w, const sm_conv_args *args, void *workspace);
 
 /* Packs n <= nr columns of X, all k rows: strip[i * nr + j]; columns from n to the next multiple of
- * 16, or nr, become zero. avx2: may use AVX2. */
+ * 16, or nr, become zero. */
 void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, size_t n, size_t nr,
-                   int avx2, float *strip);
+                   sm_strips how, float *strip);
 
 /* The same with the columns [n0, n0 + n) of the unfolded image, and its rows [k0, k0 + k). */
 void sm_strip_pack_conv(const sm_conv_args *conv, size_t n0, size_t n, size_t k0, size_t k,
                         size_t nr, float *strip);
 
 /* Stores a tile of Y token-major: y[m + j * y_cs] = tile[m * nr + j] for m < rows, j < n. */
-void sm_strip_store(const float *tile, size_t nr, size_t rows, size_t n, int avx2, float *y,
+void sm_strip_store(const float *tile, size_t nr, size_t rows, size_t n, sm_strips how, float *y,
                     ptrdiff_t y_cs);
 
 #endif

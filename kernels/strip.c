@@ -52,18 +52,18 @@ static void clear_columns(float *strip, size_t k, size_t n, size_t nr) {
 }
 
 void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, size_t n, size_t nr,
-                   int avx2, float *strip) {
+                   sm_strips how, float *strip) {
     if (nr == 1) { /* a vector: no call a row */
         if (x_rs == 1)
             memcpy(strip, x, k * sizeof *strip);
         else
             for (size_t i = 0; i < k; i++) strip[i] = x[(ptrdiff_t)i * x_rs];
-    } else if (x_cs == 1 && avx2) {
-        sm_copy_avx2(x, (size_t)x_rs, strip, nr, k, n);
+    } else if (x_cs == 1 && how != SM_STRIPS_BASE) {
+        sm_copy_avx2(x, (size_t)x_rs, strip, nr, k, n, how == SM_STRIPS_ASKING);
     } else if (x_cs == 1) {
         copy(x, (size_t)x_rs, strip, nr, k, n);
-    } else if (avx2) {
-        sm_transpose_avx2(x, (size_t)x_cs, strip, nr, k, n, 0);
+    } else if (how != SM_STRIPS_BASE) {
+        sm_transpose_avx2(x, (size_t)x_cs, strip, nr, k, n, 0, how == SM_STRIPS_ASKING);
     } else {
         transpose(x, (size_t)x_cs, strip, nr, k, n);
     }
@@ -145,10 +145,10 @@ void sm_strip_pack_conv(const sm_conv_args *c, size_t n0, size_t n, size_t k0, s
     clear_columns(strip, k, n, nr);
 }
 
-void sm_strip_store(const float *tile, size_t nr, size_t rows, size_t n, int avx2, float *y,
+void sm_strip_store(const float *tile, size_t nr, size_t rows, size_t n, sm_strips how, float *y,
                     ptrdiff_t y_cs) {
-    if (avx2)
-        sm_transpose_avx2(tile, nr, y, (size_t)y_cs, n, rows, 1);
+    if (how != SM_STRIPS_BASE)
+        sm_transpose_avx2(tile, nr, y, (size_t)y_cs, n, rows, 1, how == SM_STRIPS_ASKING);
     else
         transpose(tile, nr, y, (size_t)y_cs, n, rows);
 }

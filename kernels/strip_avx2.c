@@ -3,8 +3,14 @@
  * lines, see strip_avx2.h. Of the copies: the bandwidth of the cache that holds X. */
 #include "strip_avx2.h"
 #include "isa/intrin.h"
+#include <stdint.h>
 
-enum { EDGE = 8, CHUNK = 128 }; /* floats: of a block, of a turn */
+enum { EDGE = 8, LINE = 16, CHUNK = 128 }; /* floats: of a block, of a cache line, of a turn */
+
+/* The line of an element that is stored soon, perhaps behind the last; not touched. */
+static inline void ask_for(const float *array, size_t element) {
+    __builtin_prefetch((const void *)((uintptr_t)array + element * sizeof *array), 1);
+}
 
 static inline __m256 halves(const float *low, const float *high) {
     return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);
@@ -33,42 +39,67 @@ static inline size_t least(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
-/* The part of whole blocks, [i0, i1) x [j0, j1). */
-static void blocks(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t i0, size_t i1,
-                   size_t j0, size_t j1) {
+/* The part of whole blocks, [i0, i1) x [j0, j1). Where asked to, the lines of the next block are
+ * asked for: rows_next rows below, or columns_next to the right, once a line. */
+static inline void blocks(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t i0,
+                          size_t i1, size_t j0, size_t j1, const int ask, const size_t rows_next,
+                          const size_t columns_next) {
     for (size_t i = i0; i < i1; i += EDGE)
-        for (size_t j = j0; j < j1; j += EDGE)
+        for (size_t j = j0; j < j1; j += EDGE) {
+            if (ask && (columns_next == 0 || j % columns_next == 0))
+                for (size_t r = 0; r < EDGE; r++)
+                    ask_for(dst, (i + rows_next + r) * dst_rs + j + columns_next);
             block(src + j * src_rs + i, src_rs, dst + i * dst_rs + j, dst_rs);
+        }
 }
 
-void sm_transpose_avx2(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
-                       size_t cols, int dst_far) {
+static inline void transpose(const float *src, size_t src_rs, float *dst, size_t dst_rs,
+                             size_t rows, size_t cols, int dst_far, const int ask) {
     const size_t whole_i = rows / EDGE * EDGE, whole_j = cols / EDGE * EDGE;
     if (dst_far) {
         for (size_t j0 = 0; j0 < whole_j; j0 += CHUNK)
             for (size_t i = 0; i < whole_i; i += EDGE)
-                blocks(src, src_rs, dst, dst_rs, i, i + EDGE, j0, least(j0 + CHUNK, whole_j));
+                blocks(src, src_rs, dst, dst_rs, i, i + EDGE, j0, least(j0 + CHUNK, whole_j), ask,
+                       0, LINE);
     } else {
         for (size_t i0 = 0; i0 < whole_i; i0 += CHUNK)
             for (size_t j = 0; j < whole_j; j += EDGE)
-                blocks(src, src_rs, dst, dst_rs, i0, least(i0 + CHUNK, whole_i), j, j + EDGE);
+                blocks(src, src_rs, dst, dst_rs, i0, least(i0 + CHUNK, whole_i), j, j + EDGE, ask,
+                       EDGE, 0);
     }
     for (size_t i = 0; i < rows; i++)
         for (size_t j = i < whole_i ? whole_j : 0; j < cols; j++)
             dst[i * dst_rs + j] = src[j * src_rs + i];
 }
 
-void sm_copy_avx2(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
-                  size_t cols) {
-    enum { LANES = 8, LINE = 16 };
+void sm_transpose_avx2(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
+                       size_t cols, int dst_far, int ask) {
+    if (ask)
+        transpose(src, src_rs, dst, dst_rs, rows, cols, dst_far, 1);
+    else
+        transpose(src, src_rs, dst, dst_rs, rows, cols, dst_far, 0);
+}
+
+static inline void copy(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
+                        size_t cols, const int ask) {
+    enum { AHEAD = 16 * LINE };
     for (; rows > 0; rows--, src += src_rs, dst += dst_rs) {
         size_t j = 0;
         for (; j + LINE <= cols; j += LINE) {
-            const __m256 low = _mm256_loadu_ps(src + j), high = _mm256_loadu_ps(src + j + LANES);
+            if (ask) ask_for(dst, j + AHEAD);
+            const __m256 low = _mm256_loadu_ps(src + j), high = _mm256_loadu_ps(src + j + EDGE);
             _mm256_storeu_ps(dst + j, low);
-            _mm256_storeu_ps(dst + j + LANES, high);
+            _mm256_storeu_ps(dst + j + EDGE, high);
         }
-        for (; j + LANES <= cols; j += LANES) _mm256_storeu_ps(dst + j, _mm256_loadu_ps(src + j));
+        for (; j + EDGE <= cols; j += EDGE) _mm256_storeu_ps(dst + j, _mm256_loadu_ps(src + j));
         for (; j < cols; j++) dst[j] = src[j];
     }
+}
+
+void sm_copy_avx2(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
+                  size_t cols, int ask) {
+    if (ask)
+        copy(src, src_rs, dst, dst_rs, rows, cols, 1);
+    else
+        copy(src, src_rs, dst, dst_rs, rows, cols, 0);
 }

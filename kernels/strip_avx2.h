@@ -6,12 +6,13 @@
 
 /* dst[i * dst_rs + j] = src[j * src_rs + i] for i < rows, j < cols. dst_far says which side has its
  * rows far apart, perhaps a multiple of 4 KiB, so that they share a set of the first cache: of it
- * eight rows are open at a time, and runs of lines of them. */
+ * eight rows are open at a time, and runs of lines of them. ask: lines of dst are asked for before
+ * they are stored. */
 void sm_transpose_avx2(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
-                       size_t cols, int dst_far);
+                       size_t cols, int dst_far, int ask);
 
-/* dst[i * dst_rs + j] = src[i * src_rs + j]. Rows are of some 32 to 256 bytes. */
+/* dst[i * dst_rs + j] = src[i * src_rs + j]. Rows are of some 32 to 256 bytes. ask: as above. */
 void sm_copy_avx2(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
-                  size_t cols);
+                  size_t cols, int ask);
 
 #endif
