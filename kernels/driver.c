@@ -6,6 +6,7 @@
  * blocks are then outside of strips. */
 #include "packed.h"
 #include <math.h>
+#include <stdatomic.h>
 
 static int all_rows_wait(const sm_packed *w) {
     return w->rows <= w->mc;
@@ -28,12 +29,18 @@ size_t sm_driver_workspace(const sm_packed *w, size_t n, size_t threads) {
     return thread_floats(w) * threads * sizeof(float);
 }
 
+/* Strips that lie next to each other go to the same thread, which asks for what comes next and
+ * shares no line of Y inside of them; a thread that has none left takes from the others'. */
+enum { QUEUES = 64 };
+
 typedef struct job {
     const sm_packed *w;
     const sm_args *args;
     const sm_conv_args *conv; /* X is an image; NULL: args say where it is */
     float *workspace;
     size_t strips, threads;
+    atomic_size_t taken[QUEUES]; /* of each queue */
+    atomic_size_t rest_taken;
 } job;
 
 /* Whether the caller's X has rows: columns next to each other. */
@@ -212,25 +219,43 @@ static void pack_all(const job *j) {
     }
 }
 
-/* What thread i does: as many whole strips as every thread can have, for threads share no X then,
- * and its share of the parts of the strips that are left. */
-static void run_share(void *arg, size_t i) {
-    const job *j = arg;
+/* Of as many strips as every thread can have one, those of queue q: where rows come first, a block
+ * of rows through all of them is taken at a time, else a strip. */
+static void run_queue(job *j, size_t q, size_t queues, float *x, float *acc) {
+    const size_t all = j->strips / j->threads * j->threads, blocks = j->w->blocks;
+    const size_t first = q * all / queues, end = (q + 1) * all / queues;
+    const int by_blocks = rows_first(j);
+    const size_t units = by_blocks ? blocks : end - first;
+    for (size_t u; (u = atomic_fetch_add(&j->taken[q], 1)) < units;)
+        if (by_blocks)
+            for (size_t i = first; i < end; i++) run_strip(j, i, u, u + 1, i + 1 < end, x, acc);
+        else
+            run_strip(j, first + u, 0, blocks, u + 1 < units, x, acc);
+}
+
+/* The parts of the strips that are left, in as many shares as there are threads. */
+static void run_rest(const job *j, size_t share, float *x, float *acc) {
     const sm_packed *w = j->w;
-    const size_t whole = j->strips / j->threads, rest = whole * j->threads;
-    const size_t units = (j->strips - rest) * w->parts;
-    float *x = j->workspace + i * thread_floats(w);
-    float *acc = x + strip_floats(w);
-    const size_t step = rows_first(j) ? 1 : w->blocks;
-    for (size_t b = 0; b < w->blocks; b += step)
-        for (size_t s = i * whole; s < (i + 1) * whole; s++)
-            run_strip(j, s, b, b + step, s + 1 < (i + 1) * whole, x, acc);
-    for (size_t u = i * units / j->threads, end = (i + 1) * units / j->threads; u < end;) {
+    const size_t whole = j->strips / j->threads * j->threads;
+    const size_t units = (j->strips - whole) * w->parts;
+    for (size_t u = share * units / j->threads, end = (share + 1) * units / j->threads; u < end;) {
         const size_t s = u / w->parts, first = u % w->parts;
         const size_t last = sm_min_size(first + end - u, w->parts);
-        run_strip(j, rest + s, w->part_block[first], w->part_block[last], 0, x, acc);
+        run_strip(j, whole + s, w->part_block[first], w->part_block[last], 0, x, acc);
         u += last - first;
     }
+}
+
+/* What thread i does: first what is meant for it, then what others have not come to, for on a
+ * machine that is shared, or whose cores differ, some are slower. */
+static void run_share(void *arg, size_t i) {
+    job *j = arg;
+    const size_t queues = sm_min_size(j->threads, QUEUES);
+    float *x = j->workspace + i * thread_floats(j->w);
+    float *acc = x + strip_floats(j->w);
+    for (size_t q = 0; q < queues; q++) run_queue(j, (i + q) % queues, queues, x, acc);
+    for (size_t share; (share = atomic_fetch_add(&j->rest_taken, 1)) < j->threads;)
+        run_rest(j, share, x, acc);
 }
 
 static void run_all(job *j, sm_parallel_for *parallel_for, void *pool) {

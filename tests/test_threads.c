@@ -1,5 +1,5 @@
 /* Threads: the same bits for every number of them but where rows are paired, own threads or the
- * caller's, and plans that are shared. */
+ * caller's, late ones, and plans that are shared. */
 #include "packed.h"
 #include "plan_problem.h"
 #include <pthread.h>
@@ -41,7 +41,8 @@ static int pairs_rows(const sm_kernel *k) {
 
 static void test_the_same_bits_for_every_number_of_threads(void **state) {
     (void)state;
-    static const size_t counts[] = {2, 3, 5, 40};
+    static const size_t counts[] = {2, 3, 5, 40, 100};
+    enum { COUNTS = sizeof counts / sizeof *counts };
     float *one = sm_alloc(M * N, sizeof *one), *again = sm_alloc(M * N, sizeof *again);
     for (size_t i = 0; i < sm_kernel_count() * 2; i++) {
         const sm_kernel *k = sm_kernel_at(i / 2);
@@ -53,9 +54,9 @@ static void test_the_same_bits_for_every_number_of_threads(void **state) {
         sm_plan_free(plan);
         assert_true(error_of(&p) <= 1.0);
         memcpy(one, p.y, M * N * sizeof *one);
-        for (size_t c = 0; c < 5; c++) {
+        for (size_t c = 0; c <= COUNTS; c++) {
             int calls = 0;
-            plan = c < 4 ? make_plan(&p, k->name, counts[c], NULL, NULL)
+            plan = c < COUNTS ? make_plan(&p, k->name, counts[c], NULL, NULL)
                          : make_plan(&p, k->name, 4, backwards, &calls);
             run_plan(plan, &p);
             if (pairs_rows(k)) { /* a plan's own bits are always the same */
@@ -64,7 +65,7 @@ static void test_the_same_bits_for_every_number_of_threads(void **state) {
                 assert_memory_equal(p.y, again, M * N * sizeof *again);
             }
             sm_plan_free(plan);
-            assert_int_equal(calls, c == 4 ? 1 + pairs_rows(k) : 0);
+            assert_int_equal(calls, c == COUNTS ? 1 + pairs_rows(k) : 0);
             assert_true(error_of(&p) <= 1.0);
             if (!pairs_rows(k)) assert_memory_equal(p.y, one, M * N * sizeof *one);
         }
@@ -72,6 +73,36 @@ static void test_the_same_bits_for_every_number_of_threads(void **state) {
     }
     sm_free(again);
     sm_free(one);
+}
+
+/* The last of the tasks comes first and leaves nothing for the others to do. */
+static void one_is_early(void *pool, size_t tasks, void (*task)(void *arg, size_t i), void *arg) {
+    const problem *p = pool;
+    const size_t size = p->w.rows * p->args.n * sizeof *p->y;
+    float *early = sm_alloc(size, 1);
+    assert_non_null(early);
+    task(arg, tasks - 1);
+    assert_true(error_of(p) <= 1.0);
+    memset(p->y, 0xff, size);
+    memcpy(early, p->y, size);
+    for (size_t i = 0; i + 1 < tasks; i++) task(arg, i);
+    assert_memory_equal(p->y, early, size);
+    sm_free(early);
+}
+
+/* Whatever others have not begun is done by who has nothing left to do. */
+static void test_a_late_thread_is_not_waited_for(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sm_kernel_count() * 2; i++) {
+        const sm_kernel *k = sm_kernel_at(i / 2);
+        if (!(sm_isa_mask() >> k->level & 1)) continue;
+        problem p;
+        make_problem(M, K, N, i & 1, third, &p);
+        sm_plan *plan = make_plan(&p, k->name, 4, one_is_early, &p);
+        run_plan(plan, &p);
+        sm_plan_free(plan);
+        free_problem(&p);
+    }
 }
 
 typedef struct caller {
@@ -187,6 +218,7 @@ static void test_threads_are_pinned(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_same_bits_for_every_number_of_threads),
+        cmocka_unit_test(test_a_late_thread_is_not_waited_for),
         cmocka_unit_test(test_two_callers_share_a_plan),
         cmocka_unit_test(test_pools_come_and_go),
         cmocka_unit_test(test_parts_have_equal_cost),
