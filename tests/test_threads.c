@@ -57,7 +57,7 @@ static void test_the_same_bits_for_every_number_of_threads(void **state) {
         for (size_t c = 0; c <= COUNTS; c++) {
             int calls = 0;
             plan = c < COUNTS ? make_plan(&p, k->name, counts[c], NULL, NULL)
-                         : make_plan(&p, k->name, 4, backwards, &calls);
+                              : make_plan(&p, k->name, 4, backwards, &calls);
             run_plan(plan, &p);
             if (pairs_rows(k)) { /* a plan's own bits are always the same */
                 memcpy(again, p.y, M * N * sizeof *again);
