@@ -11,13 +11,9 @@ size_t sm_cache_bytes(int name, size_t fallback) {
 }
 
 int sm_core_of_intel(void) {
-    enum { GENU = 0x756e6547, UNKNOWN = 0, OTHER, INTEL }; /* of GenuineIntel */
-    /* A virtual machine takes microseconds to answer CPUID. Racing first calls find the same. */
-    static _Atomic int cached;
+    enum { GENU = 0x756e6547 }; /* of GenuineIntel */
     unsigned eax, ebx, ecx, edx;
-    if (cached == UNKNOWN)
-        cached = __get_cpuid(0, &eax, &ebx, &ecx, &edx) && ebx == GENU ? INTEL : OTHER;
-    return cached == INTEL;
+    return __get_cpuid(0, &eax, &ebx, &ecx, &edx) && ebx == GENU;
 }
 
 size_t sm_lanes(const sm_kernel *k) {
@@ -28,6 +24,7 @@ size_t sm_lanes(const sm_kernel *k) {
  * strips of AVX2, a line and a half wide. */
 size_t sm_core_ask_from(const sm_kernel *k, size_t kt) {
     const size_t l1 = sm_cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32768);
+    /* A virtual machine takes microseconds to answer CPUID, hence asked last. */
     if (sm_lanes(k) < 16 || kt * k->nr * sizeof(float) > l1 || !sm_core_of_intel()) return SIZE_MAX;
     return sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20);
 }
