@@ -49,7 +49,7 @@ static int rows_first(const listing *l, const sm_kernel *k) {
 
 /* Whether a call asks for the X that it packs next. */
 static int asks(const listing *l, const sm_kernel *k, size_t kt) {
-    return l->csr->cols * l->opt->n * sizeof(float) >= sm_core_ask_from(k, kt);
+    return l->csr->cols * l->opt->n * sizeof(float) >= sm_core_ask_from(k, kt, l->intel);
 }
 
 /* K tiles worth trying, as multiples of the one whose strip fills L1. The streams of W and Y pass

@@ -13,7 +13,8 @@ size_t sm_cache_bytes(int name, size_t fallback) {
 int sm_core_of_intel(void) {
     enum { GENU = 0x756e6547 }; /* of GenuineIntel */
     unsigned eax, ebx, ecx, edx;
-    return __get_cpuid(0, &eax, &ebx, &ecx, &edx) && ebx == GENU;
+    __cpuid(0, eax, ebx, ecx, edx);
+    return ebx == GENU;
 }
 
 size_t sm_lanes(const sm_kernel *k) {
@@ -22,16 +23,15 @@ size_t sm_lanes(const sm_kernel *k) {
 
 /* Pays where X comes from behind L2 and leaves L1 some room. AMD's cores lose by it, and so do
  * strips of AVX2, a line and a half wide. */
-size_t sm_core_ask_from(const sm_kernel *k, size_t kt) {
+size_t sm_core_ask_from(const sm_kernel *k, size_t kt, int intel) {
     const size_t l1 = sm_cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32768);
-    /* A virtual machine takes microseconds to answer CPUID, hence asked last. */
-    if (sm_lanes(k) < 16 || kt * k->nr * sizeof(float) > l1 || !sm_core_of_intel()) return SIZE_MAX;
+    if (!intel || sm_lanes(k) < 16 || kt * k->nr * sizeof(float) > l1) return SIZE_MAX;
     return sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20);
 }
 
 /* The first level has no AVX2. To have lines in L1 when they are stored is worth it on Intel's
  * cores. */
-sm_strips sm_core_strips(const sm_kernel *k) {
+sm_strips sm_core_strips(const sm_kernel *k, int intel) {
     if (k->level == 0) return SM_STRIPS_BASE;
-    return sm_core_of_intel() ? SM_STRIPS_ASKING : SM_STRIPS_AVX2;
+    return intel ? SM_STRIPS_ASKING : SM_STRIPS_AVX2;
 }

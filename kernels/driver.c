@@ -219,10 +219,15 @@ static void pack_all(const job *j) {
     }
 }
 
-/* Of as many strips as every thread can have one, those of queue q: where rows come first, a block
+/* As many strips as every thread can have the same number of. */
+static size_t whole_strips(const job *j) {
+    return j->strips / j->threads * j->threads;
+}
+
+/* Of the whole strips those of queue q: where rows come first, a block
  * of rows through all of them is taken at a time, else a strip. */
 static void run_queue(job *j, size_t q, size_t queues, float *x, float *acc) {
-    const size_t all = j->strips / j->threads * j->threads, blocks = j->w->blocks;
+    const size_t all = whole_strips(j), blocks = j->w->blocks;
     const size_t first = q * all / queues, end = (q + 1) * all / queues;
     const int by_blocks = rows_first(j);
     const size_t units = by_blocks ? blocks : end - first;
@@ -236,7 +241,7 @@ static void run_queue(job *j, size_t q, size_t queues, float *x, float *acc) {
 /* The parts of the strips that are left, in as many shares as there are threads. */
 static void run_rest(const job *j, size_t share, float *x, float *acc) {
     const sm_packed *w = j->w;
-    const size_t whole = j->strips / j->threads * j->threads;
+    const size_t whole = whole_strips(j);
     const size_t units = (j->strips - whole) * w->parts;
     for (size_t u = share * units / j->threads, end = (share + 1) * units / j->threads; u < end;) {
         const size_t s = u / w->parts, first = u % w->parts;

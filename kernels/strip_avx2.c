@@ -39,49 +39,37 @@ static inline size_t least(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
-/* The part of whole blocks, [i0, i1) x [j0, j1). Where asked to, the lines of the next block are
- * asked for: rows_next rows below, or columns_next to the right, once a line. */
-static inline void blocks(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t i0,
-                          size_t i1, size_t j0, size_t j1, const int ask, const size_t rows_next,
-                          const size_t columns_next) {
-    for (size_t i = i0; i < i1; i += EDGE)
-        for (size_t j = j0; j < j1; j += EDGE) {
-            if (ask && (columns_next == 0 || j % columns_next == 0))
-                for (size_t r = 0; r < EDGE; r++)
-                    ask_for(dst, (i + rows_next + r) * dst_rs + j + columns_next);
-            block(src + j * src_rs + i, src_rs, dst + i * dst_rs + j, dst_rs);
-        }
+/* Column j of eight rows from row i on. */
+static inline void ask_for_rows(const float *dst, size_t dst_rs, size_t i, size_t j) {
+    for (size_t r = 0; r < EDGE; r++) ask_for(dst, (i + r) * dst_rs + j);
 }
 
-static inline void transpose(const float *src, size_t src_rs, float *dst, size_t dst_rs,
-                             size_t rows, size_t cols, int dst_far, const int ask) {
+/* What is asked for is the next block's: the rows below, or the line to the right. */
+void sm_transpose_avx2(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
+                       size_t cols, int dst_far, int ask) {
     const size_t whole_i = rows / EDGE * EDGE, whole_j = cols / EDGE * EDGE;
     if (dst_far) {
         for (size_t j0 = 0; j0 < whole_j; j0 += CHUNK)
             for (size_t i = 0; i < whole_i; i += EDGE)
-                blocks(src, src_rs, dst, dst_rs, i, i + EDGE, j0, least(j0 + CHUNK, whole_j), ask,
-                       0, LINE);
+                for (size_t j = j0; j < least(j0 + CHUNK, whole_j); j += EDGE) {
+                    if (ask && j % LINE == 0) ask_for_rows(dst, dst_rs, i, j + LINE);
+                    block(src + j * src_rs + i, src_rs, dst + i * dst_rs + j, dst_rs);
+                }
     } else {
         for (size_t i0 = 0; i0 < whole_i; i0 += CHUNK)
             for (size_t j = 0; j < whole_j; j += EDGE)
-                blocks(src, src_rs, dst, dst_rs, i0, least(i0 + CHUNK, whole_i), j, j + EDGE, ask,
-                       EDGE, 0);
+                for (size_t i = i0; i < least(i0 + CHUNK, whole_i); i += EDGE) {
+                    if (ask) ask_for_rows(dst, dst_rs, i + EDGE, j);
+                    block(src + j * src_rs + i, src_rs, dst + i * dst_rs + j, dst_rs);
+                }
     }
     for (size_t i = 0; i < rows; i++)
         for (size_t j = i < whole_i ? whole_j : 0; j < cols; j++)
             dst[i * dst_rs + j] = src[j * src_rs + i];
 }
 
-void sm_transpose_avx2(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
-                       size_t cols, int dst_far, int ask) {
-    if (ask)
-        transpose(src, src_rs, dst, dst_rs, rows, cols, dst_far, 1);
-    else
-        transpose(src, src_rs, dst, dst_rs, rows, cols, dst_far, 0);
-}
-
-static inline void copy(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
-                        size_t cols, const int ask) {
+void sm_copy_avx2(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
+                  size_t cols, int ask) {
     enum { AHEAD = 16 * LINE };
     for (; rows > 0; rows--, src += src_rs, dst += dst_rs) {
         size_t j = 0;
@@ -94,12 +82,4 @@ static inline void copy(const float *src, size_t src_rs, float *dst, size_t dst_
         for (; j + EDGE <= cols; j += EDGE) _mm256_storeu_ps(dst + j, _mm256_loadu_ps(src + j));
         for (; j < cols; j++) dst[j] = src[j];
     }
-}
-
-void sm_copy_avx2(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
-                  size_t cols, int ask) {
-    if (ask)
-        copy(src, src_rs, dst, dst_rs, rows, cols, 1);
-    else
-        copy(src, src_rs, dst, dst_rs, rows, cols, 0);
 }

@@ -107,6 +107,7 @@ static void test_large_tiles_come_first(void **state) {
 /* Where X is asked for ahead, larger tiles for which it is not are no candidates. */
 static void test_tiles_that_ask_for_x(void **state) {
     (void)state;
+    const int intel = sm_core_of_intel();
     problem p;
     make_problem(64, 2048, 1, 0, scattered, &p);
     for (size_t n = 32; n <= 1 << 16; n *= 2048) {
@@ -116,9 +117,9 @@ static void test_tiles_that_ask_for_x(void **state) {
             size_t asks = 0;
             for (size_t j = 0; j < count; j++)
                 asks |= list[j].kernel == list[i].kernel &&
-                        sm_core_ask_from(list[j].kernel, list[j].kt) != SIZE_MAX;
+                        sm_core_ask_from(list[j].kernel, list[j].kt, intel) != SIZE_MAX;
             asking += asks;
-            if (sm_core_ask_from(list[i].kernel, list[i].kt) == SIZE_MAX) silent += asks;
+            if (sm_core_ask_from(list[i].kernel, list[i].kt, intel) == SIZE_MAX) silent += asks;
             if (i > 0) assert_true(list[i - 1].dense <= list[i].dense);
         }
         if (asking > 0) assert_int_equal(silent > 0, n == 32);
