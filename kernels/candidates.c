@@ -121,16 +121,20 @@ static int seldom_used(const listing *l) {
     return l->opt->layout == SM_FEATURE_MAJOR && l->csr->nnz / l->csr->cols < USES;
 }
 
-/* Two variants multiply the same streams, `pointer` for Intel's cores and `quad` for the others:
- * spmm/sell_pointer.c says why. Timing both would cost the packing twice. */
+/* Two variants multiply the same streams, `pointer` and `ahead` for Intel's cores, `quad` and
+ * `stream` for the others: spmm/sell_pointer.c and spmv/nm_ahead.c say why. Timing both would cost
+ * the packing twice. */
 static int for_other_cores(const listing *l, const sm_kernel *k) {
-    return sm_isa_hand_written(k->isa) && strcmp(k->variant, l->intel ? "quad" : "pointer") == 0;
+    const char *const others[] = {l->intel ? "quad" : "pointer", l->intel ? "stream" : "ahead"};
+    return sm_isa_hand_written(k->isa) &&
+           (strcmp(k->variant, others[0]) == 0 || strcmp(k->variant, others[1]) == 0);
 }
 
-/* `stream` asks ahead for weights that come from memory; of those in a cache it is 10 to 20 %
- * slower than `window`. */
+/* Both ask ahead for weights that come from memory; of those in a cache `stream` is 10 to 20 %
+ * slower than `window` and `ahead` up to 6 %. */
 static int for_other_memory(const listing *l, const sm_kernel *k) {
-    return strcmp(k->variant, "stream") == 0 && !sm_from_memory(l->csr);
+    const int asks = strcmp(k->variant, "stream") == 0 || strcmp(k->variant, "ahead") == 0;
+    return asks && !sm_from_memory(l->csr);
 }
 
 /* One vector wide where there are two: fewer FMAs for each weight loaded, more passes over W. The

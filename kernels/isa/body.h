@@ -25,6 +25,13 @@ SM_INLINE const float *row_at(const void *x, ptrdiff_t bytes) {
     return (const float *)row;
 }
 
+/* Asks for so many cache lines of a stream of W that is read 4 KiB later: hardware stops at the
+ * end of a page, and is late where streams differ in pace. */
+enum { WEIGHTS_AHEAD = 1024, LINE = 16 };
+SM_INLINE void ask_weights(const void *stream, size_t lines) {
+    SM_FOR (q, lines) __builtin_prefetch((const float *)stream + WEIGHTS_AHEAD + q * LINE);
+}
+
 /* Rows of the panel that starts at row r0 of a block with `rows` rows. */
 SM_INLINE size_t panel_rows(size_t rows, size_t r0) {
     return rows - r0 < (size_t)MR ? rows - r0 : (size_t)MR;

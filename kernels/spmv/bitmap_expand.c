@@ -10,9 +10,8 @@ _Static_assert(NR == 1 && MR == 16 && MR % VL == 0, "a 16-bit word a column, one
 enum { LV = MR / VL, CHAINS = LV < 4 ? 4 / LV : 1 }; /* four FMAs in flight hide latency */
 
 #if VL == 16
-SM_INLINE const float *column(vec acc[LV], unsigned bits, const float *value, vec x) {
+SM_INLINE void column(vec acc[LV], unsigned bits, const float *value, vec x) {
     acc[0] = vec_fma(vec_expand(value, bits), x, acc[0]);
-    return value + __builtin_popcount(bits);
 }
 #elif VL == 8
 /* Byte j of entry b: how many bits of b are set below bit j, and its sign where bit j is not. */
@@ -27,7 +26,7 @@ SM_INLINE const float *column(vec acc[LV], unsigned bits, const float *value, ve
 #define SPREAD64(b) SPREAD16(b), SPREAD16(b + 16u), SPREAD16(b + 32u), SPREAD16(b + 48u)
 static const int8_t spread[256][8] = {SPREAD64(0u), SPREAD64(64u), SPREAD64(128u), SPREAD64(192u)};
 
-SM_INLINE const float *column(vec acc[LV], unsigned bits, const float *value, vec x) {
+SM_INLINE void column(vec acc[LV], unsigned bits, const float *value, vec x) {
     SM_FOR (j, LV) {
         const unsigned byte = bits >> 8 * j & 255;
         const __m256i from = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)spread[byte]));
@@ -36,17 +35,22 @@ SM_INLINE const float *column(vec acc[LV], unsigned bits, const float *value, ve
             vec_fma(_mm256_blendv_ps(w, _mm256_setzero_ps(), _mm256_castsi256_ps(from)), x, acc[j]);
         value += __builtin_popcount(byte);
     }
-    return value;
 }
 #else
-SM_INLINE const float *column(vec acc[LV], unsigned bits, const float *value, vec x) {
+SM_INLINE void column(vec acc[LV], unsigned bits, const float *value, vec x) {
     for (; bits; bits &= bits - 1) {
         const int r = __builtin_ctz(bits);
         acc[r] = vec_fma(*value++, x, acc[r]);
     }
-    return value;
 }
 #endif
+
+/* Values of the first q of some columns: each is counted from all bits at once, so that no column
+ * waits for the one before. The bits are loaded once more as masks: from a general register a mask
+ * takes a vector port. */
+SM_INLINE size_t values_before(uint64_t columns, size_t q) {
+    return q ? (size_t)__builtin_popcountll(columns << (64 - 16 * q)) : 0;
+}
 
 void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
     const size_t segment = t->block * w->tiles + t->tile;
@@ -58,9 +62,17 @@ void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
         SM_FOR (q, CHAINS)
             SM_FOR (j, LV) acc[q][j] = vec_set1(0.0f);
         size_t k = 0;
-        for (; k + CHAINS <= cols; k += CHAINS)
-            SM_FOR (q, CHAINS) value = column(acc[q], bits[k + q], value, vec_bcast(t->x + k + q));
-        for (; k < cols; k++) value = column(acc[0], bits[k], value, vec_bcast(t->x + k));
+        for (; k + CHAINS <= cols; k += CHAINS) {
+            ask_weights(value, CHAINS * MR / LINE / 2); /* what half of the weights fill */
+            uint64_t columns = 0;
+            __builtin_memcpy(&columns, bits + k, CHAINS * sizeof *bits);
+            SM_FOR (q, CHAINS)
+                column(acc[q], bits[k + q], value + values_before(columns, q),
+                       vec_bcast(t->x + k + q));
+            value += values_before(columns, CHAINS);
+        }
+        for (; k < cols; value += __builtin_popcount(bits[k]), k++)
+            column(acc[0], bits[k], value, vec_bcast(t->x + k));
         for (size_t q = 1; q < CHAINS; q++)
             SM_FOR (j, LV) acc[0][j] = vec_add(acc[0][j], acc[q][j]);
         lanes_end(acc[0], t, r0, rows);

@@ -17,12 +17,14 @@ void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
         SM_FOR (q, CHAINS)
             SM_FOR (j, LV) acc[q][j] = vec_set1(0.0f);
         size_t k = 0;
-        for (; k + CHAINS <= *count; k += CHAINS, value += CHAINS * MR)
+        for (; k + CHAINS <= *count; k += CHAINS, value += CHAINS * MR) {
+            if (VL == 8) ask_weights(value, CHAINS * MR / LINE);
             SM_FOR (q, CHAINS) {
                 const vec x = vec_bcast(t->x + index[k + q]);
                 SM_FOR (j, LV)
                     acc[q][j] = vec_fma(x, vec_loadu(value + q * MR + j * VL), acc[q][j]);
             }
+        }
         for (; k < *count; k++, value += MR) {
             const vec x = vec_bcast(t->x + index[k]);
             SM_FOR (j, LV) acc[0][j] = vec_fma(x, vec_loadu(value + j * VL), acc[0][j]);

@@ -16,10 +16,13 @@ void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
         vec acc[CHAINS];
         SM_FOR (q, CHAINS) acc[q] = vec_set1(0.0f);
         size_t i = 0;
-        for (; i + CHAINS * VL <= count[r]; i += CHAINS * VL)
+        for (; i + CHAINS * VL <= count[r]; i += CHAINS * VL) {
+            ask_weights(value + i, CHAINS * VL / LINE);
+            ask_weights(index + i, CHAINS * VL / LINE);
             SM_FOR (q, CHAINS)
                 acc[q] = vec_fma(vec_loadu(value + i + q * VL),
                                  vec_gather(t->x, index + i + q * VL), acc[q]);
+        }
         for (; i + VL <= count[r]; i += VL)
             acc[0] = vec_fma(vec_loadu(value + i), vec_gather(t->x, index + i), acc[0]);
         float sum = row_begin(t, r);

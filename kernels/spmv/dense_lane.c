@@ -16,6 +16,7 @@ void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
         vec acc[LV];
         SM_FOR (j, LV) acc[j] = vec_set1(0.0f);
         for (size_t k = 0; k < cols; k++, value += MR) {
+            if (VL == 8) ask_weights(value, MR / LINE); /* AVX-512 loses by it in L2 */
             const vec x = vec_bcast(t->x + k);
             SM_FOR (j, LV) acc[j] = vec_fma(x, vec_loadu(value + j * VL), acc[j]);
         }

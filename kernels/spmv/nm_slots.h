@@ -1,10 +1,10 @@
 /* SpMV over slots: lanes are rows, and each picks its element of X from a window of MR columns with
  * one permutation in registers, where a gather would need a load a lane. The including file says
- * how many floats of the values to fetch AHEAD, 0 for none. W: formats/nm.c, X: packed strip of one
- * column, Y: MR rows in a register. Limit: load ports when cached (X, values and nibbles: three
- * loads a slot), else the weight stream, 4.6 bytes a value of 16 lanes. Four chains hide the
- * latency of the FMA. Idea: sliced ELLPACK (Monakov and others, 2010), with windows so that X needs
- * no gather. */
+ * how to ask for values and indices that are used later, if at all. W: formats/nm.c, X: packed
+ * strip of one column, Y: MR rows in a register. Limit: load ports when cached (X, values and
+ * nibbles: three loads a slot), else the weight stream, 4.6 bytes a value of 16 lanes. Four chains
+ * hide the latency of the FMA. Idea: sliced ELLPACK (Monakov and others, 2010), with windows so
+ * that X needs no gather. */
 #ifndef SM_NM_SLOTS_H
 #define SM_NM_SLOTS_H
 
@@ -12,7 +12,7 @@
 
 _Static_assert(NR == 1 && MR % 8 == 0, "whole 32-bit words of nibbles, one column");
 _Static_assert(MR == VL || VL == 1, "the window is what one register holds");
-enum { CHAINS = 4, LV = MR / VL, WORDS = 1 + MR / 4, LINE = 16 };
+enum { CHAINS = 4, LV = MR / VL, WORDS = 1 + MR / 4 };
 
 #if VL == 16
 SM_INLINE vec pick(const float *x, const uint16_t *index, size_t lane) {
@@ -62,8 +62,8 @@ void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
             SM_FOR (j, LV) acc[q][j] = vec_set1(0.0f);
         size_t i = 0;
         for (; i + CHAINS <= *count; i += CHAINS, index += CHAINS * WORDS, value += CHAINS * MR) {
-            if (AHEAD)
-                SM_FOR (q, CHAINS * MR / LINE) __builtin_prefetch(value + AHEAD + q * LINE, 0, 0);
+            SM_FOR (q, CHAINS * MR / LINE) ASK_VALUE(value + WEIGHTS_AHEAD + q * LINE);
+            ASK_INDEX(index + WEIGHTS_AHEAD * WORDS / MR);
             SM_FOR (q, CHAINS) slot(acc[q], x, index + q * WORDS, value + q * MR);
         }
         for (; i < *count; i++, index += WORDS, value += MR) slot(acc[0], x, index, value);

@@ -1,5 +1,6 @@
 /* SpMV over slots, for weights that come from memory: hardware stops at the end of a page, and two
  * streams of different pace make it late. Lines are fetched past L2, which they would only sweep.
  */
-#define AHEAD 1024 /* 4 KiB */
+#define ASK_VALUE(p) __builtin_prefetch(p, 0, 0)
+#define ASK_INDEX(p)
 #include "spmv/nm_slots.h"

@@ -1,5 +1,6 @@
 /* SpMV over slots, for weights that are in cache: there each prefetch would take the place of a
  * load.
  */
-#define AHEAD 0
+#define ASK_VALUE(p)
+#define ASK_INDEX(p)
 #include "spmv/nm_slots.h"
