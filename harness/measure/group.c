@@ -31,9 +31,17 @@ static sm_status plan_in_quiet(group *g, const sm_plan_options *options, sm_cand
     return sm_candidate_plan(&g->operands, options, c);
 }
 
+/* Where the next candidate goes. */
+static sm_status room_for_one(group *g, sm_candidate **c) {
+    *c = &g->items[g->count];
+    if (g->count < MAX_CANDIDATES) return SM_OK;
+    return sm_fail(SM_E_LIMIT, "more than %d kernels and libraries in a group: expected fewer",
+                   (int)MAX_CANDIDATES);
+}
+
 sm_status sm_group_add_plan(group *g, const sm_plan_options *options) {
-    if (g->count == MAX_CANDIDATES) return SM_OK;
-    sm_candidate *c = &g->items[g->count];
+    sm_candidate *c;
+    SM_TRY(room_for_one(g, &c));
     SM_TRY(plan_in_quiet(g, options, c));
     for (size_t i = 0; i < g->count; i++) {
         if (strcmp(g->items[i].name, c->name) != 0) continue;
@@ -80,8 +88,10 @@ static int kernel_wanted(const sm_run_options *o, const sm_kernel *k) {
 static sm_status add_choice(group *g, const sm_plan_options *options) {
     sm_plan_options unasked = *options;
     unasked.budget_s = 0;
-    sm_candidate *c = &g->items[g->count++];
+    sm_candidate *c;
+    SM_TRY(room_for_one(g, &c));
     SM_TRY(plan_in_quiet(g, &unasked, c));
+    g->count++;
     c->watch = g->session->watch;
     g->plan_choice = c->name;
     c->name = CHOSEN;
@@ -125,8 +135,8 @@ static sm_status add_own(group *g) {
 }
 
 static sm_status add_peer(group *g, size_t peer) {
-    if (g->count == MAX_CANDIDATES) return SM_OK;
-    sm_candidate *c = &g->items[g->count];
+    sm_candidate *c;
+    SM_TRY(room_for_one(g, &c));
     const sm_status status = sm_candidate_peer(&g->operands, peer, g->point->threads, c);
     c->watch = g->session->watch;
     if (status == SM_OK) g->count++;

@@ -5,7 +5,7 @@
 #include "measure/candidate.h"
 #include "measure/session.h"
 
-enum { MAX_CANDIDATES = 60 };
+enum { MAX_CANDIDATES = 128 };
 
 typedef struct group {
     sm_session *session;
