@@ -14,9 +14,10 @@ enum { SMALL = 1 << 20 };
 typedef struct listing {
     const sm_plan_options *opt;
     const sm_csr *csr, *sample;
-    int hand;     /* a hand-written kernel may be used */
-    int intel;    /* the core is of Intel's: see for_other_cores() */
-    size_t lanes; /* of the longest vectors that compete */
+    int hand;        /* a hand-written kernel may be used */
+    int intel;       /* the core is of Intel's: see for_other_cores() */
+    int from_memory; /* see sm_from_memory() */
+    size_t lanes;    /* of the longest vectors that compete */
     size_t count;
     sm_candidate *c;
 } listing;
@@ -47,17 +48,17 @@ static int rows_first(const listing *l, const sm_kernel *k) {
     return l->intel && sm_reads_in_place(k) && l->csr->cols <= l2 / 2 / sizeof(float) / l->opt->n;
 }
 
-/* Whether a call asks for the X that it packs next. */
-static int asks(const listing *l, const sm_kernel *k, size_t kt) {
-    return l->csr->cols * l->opt->n * sizeof(float) >= sm_core_ask_from(k, kt, l->intel);
+/* Whether a K tile larger than L1 is slower in a call than in the sample, whose X is in L2: up to
+ * 40 % where X comes from behind it. Not measured on AMD's cores. */
+static int slow_beyond_l1(const listing *l, const sm_kernel *k) {
+    const size_t l2 = sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20);
+    return l->intel && sm_lanes(k) == 16 && l->csr->cols * l->opt->n * sizeof(float) >= l2;
 }
 
 /* K tiles worth trying, as multiples of the one whose strip fills L1. The streams of W and Y pass
  * through L1 without evicting much of it, so that it may be full; where rows have few nonzeros in a
  * tile, what a tile costs beside them weighs more than X from L2. Formats of whole columns read a
- * row of X once for all rows of a panel, so that few columns make larger tiles pay. Where X is
- * asked for ahead, tiles for which it is not are up to 40 % slower, and the sample, whose X is in
- * L2, does not show it. */
+ * row of X once for all rows of a panel, so that few columns make larger tiles pay. */
 static size_t kt_choices(const listing *l, const sm_kernel *k, size_t kt[MAX_TILES]) {
     static const double factor[] = {2. / 3, 1, 2, 4};
     const sm_format *format = sm_format_of(k);
@@ -72,13 +73,14 @@ static size_t kt_choices(const listing *l, const sm_kernel *k, size_t kt[MAX_TIL
     }
     const double l1 = (double)sm_cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32768);
     const double fit = l1 / ((double)k->nr * sizeof(float)), d = sm_density(l->csr);
-    const int columns = format->values != NULL, padded = columns || format->rows_alike;
+    const int columns = format->values != NULL, padded = sm_stores_columns(format);
     const int few = columns ? d < 0.25 : !padded && d < 0.15; /* nonzeros in a row */
     size_t count = 0;
     for (int i = padded + few; i < 3 + few; i++) {
         const size_t wanted = (size_t)(factor[i] * fit);
         const size_t tile = even_tiles(cols, sm_min_size(wanted < 32 ? 32 : wanted, limit));
-        if (count > 0 && asks(l, k, kt[count - 1]) && !asks(l, k, tile)) break;
+        if (count > 0 && (double)tile > fit && (double)kt[count - 1] <= fit && slow_beyond_l1(l, k))
+            break;
         if (count == 0 || tile > kt[count - 1]) kt[count++] = tile;
     }
     return count;
@@ -121,13 +123,16 @@ static int seldom_used(const listing *l) {
     return l->opt->layout == SM_FEATURE_MAJOR && l->csr->nnz / l->csr->cols < USES;
 }
 
+static int is(const sm_kernel *k, const char *variant) {
+    return strcmp(k->variant, variant) == 0;
+}
+
 /* Two variants multiply the same streams, `pointer` and `ahead` for Intel's cores, `quad` and
  * `stream` for the others: spmm/sell_pointer.c and spmv/nm_ahead.c say why. Timing both would cost
  * the packing twice. */
 static int for_other_cores(const listing *l, const sm_kernel *k) {
-    const char *const others[] = {l->intel ? "quad" : "pointer", l->intel ? "stream" : "ahead"};
-    return sm_isa_hand_written(k->isa) &&
-           (strcmp(k->variant, others[0]) == 0 || strcmp(k->variant, others[1]) == 0);
+    if (!sm_isa_hand_written(k->isa)) return 0;
+    return l->intel ? is(k, "quad") || is(k, "stream") : is(k, "pointer") || is(k, "ahead");
 }
 
 /* Both ask ahead for weights that come from memory, where `window` is up to a fifth slower, which a
@@ -135,9 +140,7 @@ static int for_other_cores(const listing *l, const sm_kernel *k) {
  * `ahead` up to 6 %. */
 static int for_other_memory(const listing *l, const sm_kernel *k) {
     if (!sm_isa_hand_written(k->isa)) return 0;
-    if (strcmp(k->variant, "window") == 0) return sm_from_memory(l->csr);
-    const int asks = strcmp(k->variant, "stream") == 0 || strcmp(k->variant, "ahead") == 0;
-    return asks && !sm_from_memory(l->csr);
+    return l->from_memory ? is(k, "window") : is(k, "stream") || is(k, "ahead");
 }
 
 /* One vector wide where there are two: fewer FMAs for each weight loaded, more passes over W. The
@@ -233,7 +236,12 @@ size_t sm_candidates_max(void) {
 
 size_t sm_list_candidates(const sm_csr *w, const sm_csr *sample, const sm_plan_options *options,
                           sm_candidate *out) {
-    listing l = {.opt = options, .csr = w, .sample = sample, .intel = sm_core_of_intel(), .c = out};
+    listing l = {.opt = options,
+                 .csr = w,
+                 .sample = sample,
+                 .intel = sm_core_of_intel(),
+                 .from_memory = sm_from_memory(w),
+                 .c = out};
     enumerate(&l);
     qsort(out, l.count, sizeof *out, by_promise);
     return l.count;

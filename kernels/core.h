@@ -13,9 +13,11 @@ int sm_core_of_intel(void);
 
 size_t sm_lanes(const sm_kernel *kernel); /* floats in a vector of its level; 8 without vectors */
 
-/* Bytes of X from which on its rows are asked for before they are packed, in K tiles of kt columns;
- * SIZE_MAX: never. */
+/* Bytes of X and Y from which on rows of X are asked for before they are packed in K tiles of kt
+ * columns; SIZE_MAX: never. */
 size_t sm_core_ask_from(const sm_kernel *kernel, size_t kt, int intel);
+
+sm_ask_y sm_core_ask_y(int intel);
 
 /* How X and Y are copied and transposed for kernels of that level. */
 sm_strips sm_core_strips(const sm_kernel *kernel, int intel);

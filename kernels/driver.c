@@ -108,7 +108,7 @@ static void look_ahead(strip *s, int of_next, size_t first, size_t end, size_t c
     const sm_packed *w = s->j->w;
     const size_t k0 = first * w->kt, n0 = of_next ? s->n0 + w->kernel->nr : s->n0;
     s->next = (ahead){.calls = calls};
-    if (w->cols * a->n * sizeof(float) < w->ask_from) return;
+    if ((w->rows + w->cols) * a->n * sizeof(float) < w->ask_from) return;
     if (!has_rows(s->j) || (of_next && !s->more)) return;
     s->next.x = a->x + (ptrdiff_t)n0 + (ptrdiff_t)k0 * a->x_rs;
     s->next.rows = sm_min_size(end * w->kt, w->cols) - k0;
@@ -144,7 +144,7 @@ static void run_segment(strip *s, size_t block, size_t tile, view x) {
                        .lo = a->lo,
                        .hi = a->hi,
                        .clamp = a->lo > -INFINITY || a->hi < INFINITY,
-                       .y_foreseen = s->j->threads == 1 && rows_first(s->j),
+                       .ask_y = s->j->threads == 1 && rows_first(s->j) ? SM_Y_NEVER : w->ask_y,
                        .first = tile == 0,
                        .last = tile + 1 == w->tiles};
     w->kernel->run(w, &t);
@@ -224,8 +224,8 @@ static size_t whole_strips(const job *j) {
     return j->strips / j->threads * j->threads;
 }
 
-/* Of the whole strips those of queue q: where rows come first, a block
- * of rows through all of them is taken at a time, else a strip. */
+/* Of the whole strips those of queue q: where rows come first, a block of rows through all of them
+ * is taken at a time, else a strip. */
 static void run_queue(job *j, size_t q, size_t queues, float *x, float *acc) {
     const size_t all = whole_strips(j), blocks = j->w->blocks;
     const size_t first = q * all / queues, end = (q + 1) * all / queues;

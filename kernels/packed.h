@@ -13,6 +13,10 @@
  * AVX2, or with AVX2 and lines asked for before they are stored. */
 typedef enum sm_strips { SM_STRIPS_BASE, SM_STRIPS_AVX2, SM_STRIPS_ASKING } sm_strips;
 
+/* When a kernel asks for the lines of Y that it is going to store: while it multiplies the panel
+ * before, while it multiplies theirs, or not at all. */
+typedef enum sm_ask_y { SM_Y_PANEL_BEFORE, SM_Y_SAME_PANEL, SM_Y_NEVER } sm_ask_y;
+
 /* Weights packed for one kernel. W is cut into parts of rows of about equal cost, for threads,
  * these into row blocks of at most mc rows, and columns into K tiles of kt; every cut of rows is a
  * multiple of mr, so that panels, and with them sums, do not depend on the cuts; but for sell,
@@ -27,7 +31,8 @@ typedef struct sm_packed {
     size_t *block_row;  /* blocks + 1: first row of a block */
     size_t *part_block; /* parts + 1: first block of a part */
     int in_place;       /* its kernel reads X where it lies, see sm_format */
-    size_t ask_from;    /* X of so many bytes is asked for before it is packed */
+    size_t ask_from;    /* with X and Y of so many bytes X is asked for before it is packed */
+    sm_ask_y ask_y;
     sm_strips strips;
     size_t index_bits;
     size_t *head_at, *index_at, *value_at; /* blocks * tiles + 1: first element of a segment */
@@ -53,8 +58,8 @@ typedef struct sm_tile {
     size_t n;          /* columns of Y to store, 1..nr */
     const float *bias; /* of the block's rows, or NULL */
     float lo, hi;
-    int clamp;       /* lo or hi is a bound */
-    int y_foreseen;  /* whole rows of Y are written one after the other: the hardware asks */
+    int clamp; /* lo or hi is a bound */
+    sm_ask_y ask_y;
     int first, last; /* first K tile starts from bias and never reads acc; last stores Y */
 } sm_tile;
 
@@ -142,6 +147,11 @@ typedef struct sm_format {
      * packed for them. */
     const char *in_place;
 } sm_format;
+
+/* Whether it stores all weights of a column of a panel, zeros included. */
+static inline int sm_stores_columns(const sm_format *format) {
+    return format->values || format->rows_alike;
+}
 
 const sm_format *sm_format_of(const sm_kernel *kernel);
 size_t sm_format_index(const sm_kernel *kernel);

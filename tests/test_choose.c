@@ -4,6 +4,7 @@
 #include "core.h"
 #include "plan_problem.h"
 #include <cpuid.h>
+#include <unistd.h>
 
 static int alike_in_eights(size_t r, size_t c) {
     return (r / 8 * 7 + c * 5) % 3 == 0;
@@ -104,25 +105,27 @@ static void test_large_tiles_come_first(void **state) {
     free_problem(&p);
 }
 
-/* Where X is asked for ahead, larger tiles for which it is not are no candidates. */
-static void test_tiles_that_ask_for_x(void **state) {
+/* Where X comes from behind L2, K tiles larger than L1 are no candidates of a core that they slow
+ * down, if the kernel has smaller ones. */
+static void test_tiles_beyond_l1(void **state) {
     (void)state;
-    const int intel = sm_core_of_intel();
+    const size_t l1 = sm_cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32768);
     problem p;
     make_problem(64, 2048, 1, 0, scattered, &p);
     for (size_t n = 32; n <= 1 << 16; n *= 2048) {
-        size_t count, silent = 0, asking = 0;
+        size_t count, within = 0, beyond = 0;
         sm_candidate *list = candidates_of(&p.w, n, &count);
         for (size_t i = 0; i < count; i++) {
-            size_t asks = 0;
-            for (size_t j = 0; j < count; j++)
-                asks |= list[j].kernel == list[i].kernel &&
-                        sm_core_ask_from(list[j].kernel, list[j].kt, intel) != SIZE_MAX;
-            asking += asks;
-            if (sm_core_ask_from(list[i].kernel, list[i].kt, intel) == SIZE_MAX) silent += asks;
             if (i > 0) assert_true(list[i - 1].dense <= list[i].dense);
+            if (sm_lanes(list[i].kernel) < 16) continue;
+            size_t smaller = 0;
+            for (size_t j = 0; j < count; j++)
+                smaller |= list[j].kernel == list[i].kernel &&
+                           list[j].kt * list[j].kernel->nr * sizeof(float) <= l1;
+            within += smaller;
+            beyond += smaller && list[i].kt * list[i].kernel->nr * sizeof(float) > l1;
         }
-        if (asking > 0) assert_int_equal(silent > 0, n == 32);
+        if (within > 0) assert_int_equal(beyond > 0, n == 32 || !sm_core_of_intel());
         sm_free(list);
     }
     free_problem(&p);
@@ -286,7 +289,7 @@ int main(void) {
         cmocka_unit_test(test_without_times_density_decides),
         cmocka_unit_test(test_columns_decide_the_operation),
         cmocka_unit_test(test_large_tiles_come_first),
-        cmocka_unit_test(test_tiles_that_ask_for_x),
+        cmocka_unit_test(test_tiles_beyond_l1),
         cmocka_unit_test(test_many_columns_of_few_rows),
         cmocka_unit_test(test_timed_are_those_with_hope),
         cmocka_unit_test(test_one_variant_a_core),

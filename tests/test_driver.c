@@ -60,7 +60,7 @@ static void test_rows_are_asked_for_once_and_in_order(void **state) {
     w.ask_from = 0;
     run_noting(&w, &p.args, 1); /* all rows wait: X is packed a K tile at a time */
     assert_all_in_order(&w, &p.args, KT);
-    w.ask_from = K * N * sizeof(float);
+    w.ask_from = (M + K) * N * sizeof(float);
     run_noting(&w, &p.args, 1);
     assert_all_in_order(&w, &p.args, KT);
     w.ask_from++;
@@ -152,9 +152,11 @@ static void test_asking_changes_no_bit(void **state) {
             assert_true(error_of(&p) <= 1.0);
             memcpy(silent, p.y, M * N * sizeof *silent);
             for (w.ask_from = 0; w.strips <= most; w.strips++) {
-                memset(p.y, 0xff, M * N * sizeof *p.y);
-                run(&w, &p.args, 1);
-                assert_memory_equal(p.y, silent, M * N * sizeof *silent);
+                for (w.ask_y = SM_Y_PANEL_BEFORE; w.ask_y <= SM_Y_NEVER; w.ask_y++) {
+                    memset(p.y, 0xff, M * N * sizeof *p.y);
+                    run(&w, &p.args, 1);
+                    assert_memory_equal(p.y, silent, M * N * sizeof *silent);
+                }
             }
             sm_packed_free(&w);
         }

@@ -102,12 +102,16 @@ _Static_assert(VL > 1 || SM_NR <= 16 || SM_MR == 1, "columns that are not set wo
         body(w, t, NV);                                                                            \
     } while (0)
 
-/* Rows of Y mostly lie too far apart for the hardware to foresee the stores. */
-SM_INLINE void prefetch_y(const sm_tile *t, const size_t row[MR], const size_t nv) {
+/* Asks for rows [first, end) of those in row[]: rows of Y mostly lie too far apart for the hardware
+ * to foresee the stores. */
+SM_INLINE void ask_y(const sm_tile *t, const size_t row[MR], const size_t first, const size_t end,
+                     const size_t nv) {
+    const int whole_lines = ((uintptr_t)t->y | (uintptr_t)t->y_rs * sizeof(float)) % 64 == 0;
     SM_FOR (r, MR) {
+        if (r < first || r >= end) continue;
         const uintptr_t y = (uintptr_t)t->y + row[r] * (uintptr_t)t->y_rs * sizeof(float);
         for (size_t j = 0; j < nv * VL; j += 16) __builtin_prefetch((void *)(y + 4 * j), 1);
-        __builtin_prefetch((void *)(y + 4 * (nv * VL - 1)), 1);
+        if (!whole_lines) __builtin_prefetch((void *)(y + 4 * (nv * VL - 1)), 1);
     }
 }
 
@@ -124,7 +128,6 @@ SM_INLINE later later_of(const sm_tile *t, size_t panels) {
 }
 
 SM_INLINE void ask_ahead(later *x, const size_t nv) {
-    if (VL < 16) return; /* see sm_core_ask_from() */
     for (size_t i = 0; i < x->each && x->rows > 0; i++, x->rows--, x->row += x->rs)
         for (size_t j = 0; j < nv * VL; j += 16) __builtin_prefetch(x->row + j, 0, 2);
 }
@@ -151,7 +154,19 @@ SM_INLINE void tile_begin(vec acc[MR][NV], const sm_tile *t, size_t r0, size_t v
     SM_FOR (r, MR) row[r] = r0 + r;
     SM_FOR (r, MR) next[r] = r0 + MR + r;
     rows_begin(acc, t, row, r0 + valid, nv);
-    if (t->last && !t->y_foreseen) prefetch_y(t, next, nv);
+    if (t->last && t->ask_y == SM_Y_PANEL_BEFORE) ask_y(t, next, 0, MR, nv);
+}
+
+/* How many of the columns of a panel of whole columns come after its rows of Y are asked for, so
+ * that the lines arrive just before they are stored. */
+SM_INLINE size_t columns_after_asking(const sm_tile *t, size_t columns) {
+    enum { AFTER = 32 }; /* 20 is as good, 12 and 64 are not */
+    return t->ask_y != SM_Y_SAME_PANEL ? 0 : columns < AFTER ? columns : AFTER;
+}
+SM_INLINE void ask_panel(const sm_tile *t, size_t r0, const size_t nv) {
+    size_t row[MR];
+    SM_FOR (r, MR) row[r] = r0 + r;
+    if (t->last && t->ask_y == SM_Y_SAME_PANEL) ask_y(t, row, 0, MR, nv);
 }
 
 /* Adds one column of W to the tile: value holds the weights of the rows whose bits are set in

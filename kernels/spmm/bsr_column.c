@@ -22,7 +22,13 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
         vec acc[MR][NV];
         tile_begin(acc, t, r0, valid, nv);
         ask_ahead(&xs, nv);
-        for (const uint16_t *end = index + *count; index < end; index++)
+        const uint16_t *const end = index + *count;
+        const uint16_t *const ask = end - columns_after_asking(t, *count);
+        for (; index < ask; index++)
+            value =
+                tile_column(acc, ALL_ROWS, value, (const float *)(x + (size_t)*index * UNIT), nv);
+        ask_panel(t, r0, nv);
+        for (; index < end; index++)
             value =
                 tile_column(acc, ALL_ROWS, value, (const float *)(x + (size_t)*index * UNIT), nv);
         tile_end(acc, t, r0, valid, nv);

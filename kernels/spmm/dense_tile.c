@@ -18,7 +18,11 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
         vec acc[MR][NV];
         tile_begin(acc, t, r0, valid, nv);
         ask_ahead(&xs, nv);
-        for (size_t k = 0; k < cols; k++, x += NR) value = tile_column(acc, ALL_ROWS, value, x, nv);
+        size_t left = columns_after_asking(t, cols);
+        for (size_t k = left; k < cols; k++, x += NR)
+            value = tile_column(acc, ALL_ROWS, value, x, nv);
+        ask_panel(t, r0, nv);
+        for (; left > 0; left--, x += NR) value = tile_column(acc, ALL_ROWS, value, x, nv);
         tile_end(acc, t, r0, valid, nv);
     }
 }

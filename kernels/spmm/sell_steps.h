@@ -28,6 +28,9 @@ enum {
     SHARED = MR / 2,
     TURN = SHARED + MR, /* offsets of a step with a column for each pair, and of a turn */
     AHEAD = SM_OFFSETS_AHEAD / MR, /* single steps whose offsets are loaded in advance */
+    /* With pointers rows of Y are asked for while the panel itself is multiplied, one half before
+     * the turns and one after; strips of AVX2, a line and a half wide, gain nothing by it. */
+    ASKS_Y = VL == 16,
     /* Whether four weights can stay in a register beside two of them, one row of X and the tile. */
     ROOM = MR * NV + 4 < VEC_REGS
 };
@@ -127,12 +130,14 @@ SM_INLINE void multiply_strip(const sm_packed *w, const sm_tile *t, const strip 
         SM_FOR (r, MR) row[r] = head[COUNTS + r];
         vec acc[MR][NV];
         rows_begin(acc, t, row, rows, nv);
-        if (t->last && head + HEAD < head_end) {
+        if (SELL_POINTERS) {
+            if (ASKS_Y && t->last) ask_y(t, row, 0, MR / 2, nv);
+            ask_ahead(&xs, nv);
+        } else if (t->last && head + HEAD < head_end) {
             size_t next[MR];
             SM_FOR (r, MR) next[r] = head[HEAD + COUNTS + r];
-            prefetch_y(t, next, nv);
+            ask_y(t, next, 0, MR, nv);
         }
-        if (SELL_POINTERS) ask_ahead(&xs, nv);
         SM_FOR (i, AHEAD) load_quads(ahead[i], turns_end + i * MR);
         for (; index < turns_end; index += TURN, value += 2 * MR) {
             uint32_t now_pairs[QUADS];
@@ -144,6 +149,7 @@ SM_INLINE void multiply_strip(const sm_packed *w, const sm_tile *t, const strip 
             shared_step(acc, now_pairs, value, s, nv);
             single_step(acc, now_quads, value + MR, s, nv);
         }
+        if (SELL_POINTERS && ASKS_Y && t->last) ask_y(t, row, MR / 2, MR, nv);
         for (; index < end; index += MR, value += MR) {
             uint64_t now[QUADS];
             SM_FOR (q, QUADS) now[q] = ahead[0][q];
