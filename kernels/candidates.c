@@ -127,12 +127,15 @@ static int is(const sm_kernel *k, const char *variant) {
     return strcmp(k->variant, variant) == 0;
 }
 
-/* Two variants multiply the same streams, `pointer` and `ahead` for Intel's cores, `quad` and
- * `stream` for the others: spmm/sell_pointer.c and spmv/nm_ahead.c say why. Timing both would cost
- * the packing twice. */
+/* Two variants multiply the same streams, one for Intel's cores and one for the others, as
+ * spmm/sell_pointer.c and spmv/nm_ahead.c say. Timing both would cost the packing twice. */
 static int for_other_cores(const listing *l, const sm_kernel *k) {
+    static const char *const of_intel[] = {"pointer", "direct", "ahead"};
+    static const char *const of_others[] = {"quad", "place", "stream"};
     if (!sm_isa_hand_written(k->isa)) return 0;
-    return l->intel ? is(k, "quad") || is(k, "stream") : is(k, "pointer") || is(k, "ahead");
+    for (size_t i = 0; i < sizeof of_intel / sizeof *of_intel; i++)
+        if (is(k, l->intel ? of_others[i] : of_intel[i])) return 1;
+    return 0;
 }
 
 /* Both ask ahead for weights that come from memory, where `window` is up to a fifth slower, which a

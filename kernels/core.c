@@ -21,14 +21,15 @@ size_t sm_lanes(const sm_kernel *k) {
     return strstr(k->isa, "512") ? 16 : 8;
 }
 
-/* Pays where X and Y, with W, are too large for X to stay in L2 from one call to the next. AMD's
- * cores lose by it, and so do kernels of whole columns, which pass through a K tile in order, where
- * it comes from L2 itself. */
+/* Pays where X and Y, with W, are too large for X to stay in L2 from one call to the next, or X,
+ * where it is read as it lies, for L2. AMD's cores lose by it, and so do kernels of whole columns,
+ * which pass through a K tile in order, where it comes from L2 itself. */
 size_t sm_core_ask_from(const sm_kernel *k, size_t kt, int intel) {
     const size_t l1 = sm_cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32768);
+    const size_t l2 = sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20);
     const int from_l2 = kt * k->nr * sizeof(float) > l1;
     if (!intel || (from_l2 && sm_stores_columns(sm_format_of(k)))) return SIZE_MAX;
-    return sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20) / 2 + 1;
+    return (sm_reads_in_place(k) ? l2 : l2 / 2) + 1;
 }
 
 /* On Intel's cores lines that are asked for early are gone again when they are stored: rows of Y

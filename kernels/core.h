@@ -13,8 +13,7 @@ int sm_core_of_intel(void);
 
 size_t sm_lanes(const sm_kernel *kernel); /* floats in a vector of its level; 8 without vectors */
 
-/* Bytes of X and Y from which on rows of X are asked for before they are packed in K tiles of kt
- * columns; SIZE_MAX: never. */
+/* Bytes, as sm_asks() counts them, from which on rows of X are asked for ahead; SIZE_MAX: never. */
 size_t sm_core_ask_from(const sm_kernel *kernel, size_t kt, int intel);
 
 sm_ask_y sm_core_ask_y(int intel);

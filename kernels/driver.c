@@ -108,7 +108,7 @@ static void look_ahead(strip *s, int of_next, size_t first, size_t end, size_t c
     const sm_packed *w = s->j->w;
     const size_t k0 = first * w->kt, n0 = of_next ? s->n0 + w->kernel->nr : s->n0;
     s->next = (ahead){.calls = calls};
-    if ((w->rows + w->cols) * a->n * sizeof(float) < w->ask_from) return;
+    if (!sm_asks(w, a->n)) return;
     if (!has_rows(s->j) || (of_next && !s->more)) return;
     s->next.x = a->x + (ptrdiff_t)n0 + (ptrdiff_t)k0 * a->x_rs;
     s->next.rows = sm_min_size(end * w->kt, w->cols) - k0;

@@ -31,7 +31,7 @@ typedef struct sm_packed {
     size_t *block_row;  /* blocks + 1: first row of a block */
     size_t *part_block; /* parts + 1: first block of a part */
     int in_place;       /* its kernel reads X where it lies, see sm_format */
-    size_t ask_from;    /* with X and Y of so many bytes X is asked for before it is packed */
+    size_t ask_from;    /* rows of X are asked for ahead, see sm_asks() */
     sm_ask_y ask_y;
     sm_strips strips;
     size_t index_bits;
@@ -81,6 +81,12 @@ static inline void sm_begin_segment(sm_packed *p, size_t segment, size_t head, s
     p->head_at[segment] = head;
     p->index_at[segment] = index;
     p->value_at[segment] = value;
+}
+
+/* Whether a call with n columns asks for rows of X that are used later: where X, and Y with it if
+ * strips of X are packed, is as large as ask_from bytes. */
+static inline int sm_asks(const sm_packed *w, size_t n) {
+    return (w->cols + (w->in_place ? 0 : w->rows)) * n * sizeof(float) >= w->ask_from;
 }
 
 /* Rows of row block b, columns of K tile t. */
@@ -142,10 +148,10 @@ typedef struct sm_format {
     size_t (*values)(const sm_csr *csr, size_t mr);
     /* A row costs a kernel the same whatever is in it. */
     int rows_alike;
-    /* Variant whose kernels read X where it lies, or NULL: from sm_tile.x_rs and without alignment,
-     * and no column from sm_tile.n on. Where columns of X are next to each other, no strip is
-     * packed for them. */
-    const char *in_place;
+    /* Variants whose kernels read X where it lies: from sm_tile.x_rs and without alignment, and no
+     * column from sm_tile.n on. Where columns of X are next to each other, no strip is packed for
+     * them. */
+    const char *in_place[2];
 } sm_format;
 
 /* Whether it stores all weights of a column of a panel, zeros included. */

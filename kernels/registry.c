@@ -77,6 +77,8 @@ const sm_format *sm_format_of(const sm_kernel *kernel) {
 }
 
 int sm_reads_in_place(const sm_kernel *kernel) {
-    const char *variant = sm_format_of(kernel)->in_place;
-    return variant && strcmp(kernel->variant, variant) == 0;
+    const char *const *variants = sm_format_of(kernel)->in_place;
+    for (size_t i = 0; i < 2; i++)
+        if (variants[i] && strcmp(kernel->variant, variants[i]) == 0) return 1;
+    return 0;
 }

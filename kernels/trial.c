@@ -117,8 +117,7 @@ static void run_cuts(const sm_trial *t, const sm_packed *packed, const sm_args *
                      sm_times *shortest) {
     const size_t nr = packed->kernel->nr, strips = sm_ceil_div(call->n, nr);
     sm_packed as_called = *packed;
-    if ((packed->rows + packed->cols) * call->n * sizeof(float) >= packed->ask_from)
-        as_called.ask_from = 0;
+    if (sm_asks(packed, call->n)) as_called.ask_from = 0;
     double sum = 0;
     for (size_t i = 0; i < shortest->cuts; i++) {
         const size_t begin = strips * i / shortest->cuts * nr;

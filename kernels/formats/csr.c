@@ -50,4 +50,4 @@ static size_t max_kt(size_t nr) {
 }
 
 const sm_format sm_format_csr = {
-    .name = "csr", .pack = pack, .expand = expand, .max_kt = max_kt, .in_place = "row"};
+    .name = "csr", .pack = pack, .expand = expand, .max_kt = max_kt, .in_place = {"row"}};

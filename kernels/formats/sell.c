@@ -322,4 +322,4 @@ const sm_format sm_format_sell = {.name = "sell",
                                   .pack = pack,
                                   .expand = expand,
                                   .max_kt = sm_offset_max_kt,
-                                  .in_place = "place"};
+                                  .in_place = {"place", "direct"}};
