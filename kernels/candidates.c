@@ -73,7 +73,7 @@ static size_t kt_choices(const listing *l, const sm_kernel *k, size_t kt[MAX_TIL
     }
     const double l1 = (double)sm_cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32768);
     const double fit = l1 / ((double)k->nr * sizeof(float)), d = sm_density(l->csr);
-    const int columns = format->values != NULL, padded = sm_stores_columns(format);
+    const int columns = format->values != NULL, padded = columns || format->rows_alike;
     const int few = columns ? d < 0.25 : !padded && d < 0.15; /* nonzeros in a row */
     size_t count = 0;
     for (int i = padded + few; i < 3 + few; i++) {

@@ -21,15 +21,17 @@ size_t sm_lanes(const sm_kernel *k) {
     return strstr(k->isa, "512") ? 16 : 8;
 }
 
-/* Pays where X and Y, with W, are too large for X to stay in L2 from one call to the next, or X,
- * where it is read as it lies, for L2. AMD's cores lose by it, and so do kernels of whole columns,
- * which pass through a K tile in order, where it comes from L2 itself. */
-size_t sm_core_ask_from(const sm_kernel *k, size_t kt, int intel) {
+/* Pays where X and Y, with W, are too large for X to stay in L2 from one call to the next, and a K
+ * tile is not: where it comes from L2 itself, asking takes what it comes through. X that is read as
+ * it lies must be larger than L2, and used often enough that most of its lines come at all. AMD's
+ * cores lose by asking. */
+size_t sm_core_ask_from(const sm_packed *w, int intel) {
+    enum { USES = 4 };
     const size_t l1 = sm_cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32768);
     const size_t l2 = sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20);
-    const int from_l2 = kt * k->nr * sizeof(float) > l1;
-    if (!intel || (from_l2 && sm_stores_columns(sm_format_of(k)))) return SIZE_MAX;
-    return (sm_reads_in_place(k) ? l2 : l2 / 2) + 1;
+    if (!intel || w->kt * w->kernel->nr * sizeof(float) > l1) return SIZE_MAX;
+    if (!w->in_place) return l2 / 2 + 1;
+    return w->nnz / w->cols < USES ? SIZE_MAX : l2 + 1;
 }
 
 /* On Intel's cores lines that are asked for early are gone again when they are stored: rows of Y

@@ -154,11 +154,6 @@ typedef struct sm_format {
     const char *in_place[2];
 } sm_format;
 
-/* Whether it stores all weights of a column of a panel, zeros included. */
-static inline int sm_stores_columns(const sm_format *format) {
-    return format->values || format->rows_alike;
-}
-
 const sm_format *sm_format_of(const sm_kernel *kernel);
 size_t sm_format_index(const sm_kernel *kernel);
 int sm_reads_in_place(const sm_kernel *kernel);

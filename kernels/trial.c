@@ -112,12 +112,9 @@ static size_t cuts_of(const sm_packed *packed, size_t n, double run_s) {
     return (size_t)fmin((double)most, run_s / CUT_S);
 }
 
-/* A cut asks for the X that it packs next where the call does. */
 static void run_cuts(const sm_trial *t, const sm_packed *packed, const sm_args *call,
                      sm_times *shortest) {
     const size_t nr = packed->kernel->nr, strips = sm_ceil_div(call->n, nr);
-    sm_packed as_called = *packed;
-    if (sm_asks(packed, call->n)) as_called.ask_from = 0;
     double sum = 0;
     for (size_t i = 0; i < shortest->cuts; i++) {
         const size_t begin = strips * i / shortest->cuts * nr;
@@ -127,7 +124,7 @@ static void run_cuts(const sm_trial *t, const sm_packed *packed, const sm_args *
         a.y += (ptrdiff_t)begin * a.y_cs;
         a.n = end - begin;
         const double start = sm_seconds();
-        sm_driver_run(&as_called, &a, 1, NULL, NULL, t->workspace);
+        sm_driver_run(packed, &a, 1, NULL, NULL, t->workspace);
         shortest->cut_s[i] = shorter(shortest->cut_s[i], sm_seconds() - start);
         sum += shortest->cut_s[i];
     }
@@ -146,6 +143,12 @@ static void run_whole(const sm_trial *t, const sm_packed *packed, const sm_args 
     shortest->run_s = shorter(last_s, (sm_seconds() - start) / (double)runs);
 }
 
+/* Asking for X ahead as the timed call does: all of its cuts where it does, and none of a sample,
+ * of which packing is taken away as it is without. */
+static size_t ask_from(const sm_trial *t, const sm_packed *packed, size_t n) {
+    return t->of_rows == 1 && sm_asks(packed, n) ? 0 : SIZE_MAX;
+}
+
 /* A call packs X once for all rows of W; it is told from the shortest times of a run and of
  * packing, since a difference of two that were disturbed may be anything. */
 double sm_trial_run(const sm_trial *t, const sm_packed *packed, sm_times *shortest) {
@@ -159,10 +162,12 @@ double sm_trial_run(const sm_trial *t, const sm_packed *packed, sm_times *shorte
     if (t->cold) cool(packed);
     if (shortest->cuts == 0 && shortest->run_s > 0)
         shortest->cuts = cuts_of(packed, a.n, shortest->run_s);
+    sm_packed as_called = *packed;
+    as_called.ask_from = ask_from(t, packed, a.n);
     if (shortest->cuts > 1)
-        run_cuts(t, packed, &a, shortest);
+        run_cuts(t, &as_called, &a, shortest);
     else
-        run_whole(t, packed, &a, shortest);
+        run_whole(t, &as_called, &a, shortest);
     if (t->of_rows > 1) {
         const double start = sm_seconds();
         sm_driver_pack_x(packed, &a, t->workspace);

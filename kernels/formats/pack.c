@@ -82,7 +82,7 @@ sm_status sm_pack(const sm_csr *csr, const sm_kernel *kernel, size_t kt, size_t 
         sm_min_size(sm_ceil_div(mc, kernel->mr), sm_ceil_div(csr->rows, kernel->mr)) * kernel->mr;
     p.tiles = sm_ceil_div(p.cols, p.kt);
     const int intel = sm_core_of_intel();
-    p.ask_from = sm_core_ask_from(kernel, p.kt, intel);
+    p.ask_from = sm_core_ask_from(&p, intel);
     p.ask_y = sm_core_ask_y(intel);
     p.strips = sm_core_strips(kernel, intel);
     const sm_status cut = cut_rows(csr, parts, &p);
