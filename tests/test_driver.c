@@ -1,5 +1,6 @@
 /* The order in which the driver calls kernels, and which rows of X it asks for before it packs
  * them. */
+#include "core.h"
 #include "packed.h"
 #include "plan_problem.h"
 #include <string.h>
@@ -74,6 +75,33 @@ static void test_rows_are_asked_for_once_and_in_order(void **state) {
     assert_all_in_order(&w, &p.args, K);
     sm_packed_free(&w);
     free_problem(&p);
+}
+
+/* X is asked for on Intel's cores only, where a K tile fits L1; X that is read as it lies must be
+ * larger, without Y, and its rows used some times. */
+static void test_when_x_is_asked_for(void **state) {
+    (void)state;
+    sm_packed w = {.kernel = sm_kernel_find("spmm_sell_f32_scalar_quad_4x8"),
+                   .rows = 64,
+                   .cols = 64,
+                   .nnz = 8 * 64,
+                   .kt = 16};
+    assert_int_equal(sm_core_ask_from(&w, 0), SIZE_MAX);
+    const size_t packed = sm_core_ask_from(&w, 1);
+    w.in_place = 1;
+    const size_t in_place = sm_core_ask_from(&w, 1);
+    assert_in_range(in_place, packed + 1, SIZE_MAX - 1);
+    w.nnz = 64;
+    assert_int_equal(sm_core_ask_from(&w, 1), SIZE_MAX);
+    w.ask_from = (64 + 64) * N * sizeof(float);
+    assert_false(sm_asks(&w, 2 * N - 1));
+    assert_true(sm_asks(&w, 2 * N));
+    w.in_place = 0;
+    assert_int_equal(sm_core_ask_from(&w, 1), packed);
+    assert_false(sm_asks(&w, N - 1));
+    assert_true(sm_asks(&w, N));
+    w.kt = 1 << 20;
+    assert_int_equal(sm_core_ask_from(&w, 1), SIZE_MAX);
 }
 
 /* Of two threads each begins with a K tile that nobody asks for, in each strip of its own. */
@@ -168,6 +196,7 @@ static void test_asking_changes_no_bit(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows_are_asked_for_once_and_in_order),
+        cmocka_unit_test(test_when_x_is_asked_for),
         cmocka_unit_test(test_threads_ask_for_their_own),
         cmocka_unit_test(test_token_major_x_is_not_asked_for),
         cmocka_unit_test(test_what_is_outermost),
