@@ -35,10 +35,10 @@ size_t sm_core_ask_from(const sm_packed *w, int intel) {
 }
 
 /* On Intel's cores lines that are asked for early are gone again when they are stored: rows of Y
- * that are a multiple of 1 KiB apart share a few sets of L1, which X fills, it seems. `panel` and
- * `csr` then ask for none, which costs them nothing. Not measured on AMD's. */
+ * that are a multiple of 1 KiB apart share a few sets of L1, which X fills, it seems. Not measured
+ * on AMD's. */
 sm_ask_y sm_core_ask_y(int intel) {
-    return intel ? SM_Y_SAME_PANEL : SM_Y_PANEL_BEFORE;
+    return intel ? SM_Y_LATE : SM_Y_EARLY;
 }
 
 /* The first level has no AVX2. To have lines in L1 when they are stored is worth it on Intel's

@@ -14,8 +14,9 @@
 typedef enum sm_strips { SM_STRIPS_BASE, SM_STRIPS_AVX2, SM_STRIPS_ASKING } sm_strips;
 
 /* When a kernel asks for the lines of Y that it is going to store: while it multiplies the panel
- * before, while it multiplies theirs, or not at all. */
-typedef enum sm_ask_y { SM_Y_PANEL_BEFORE, SM_Y_SAME_PANEL, SM_Y_NEVER } sm_ask_y;
+ * before; late, while it multiplies theirs, if it is one that takes long for a panel; or not at
+ * all. */
+typedef enum sm_ask_y { SM_Y_EARLY, SM_Y_LATE, SM_Y_NEVER } sm_ask_y;
 
 /* Weights packed for one kernel. W is cut into parts of rows of about equal cost, for threads,
  * these into row blocks of at most mc rows, and columns into K tiles of kt; every cut of rows is a

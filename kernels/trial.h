@@ -17,6 +17,8 @@ typedef struct sm_trial {
     size_t ld;      /* columns of x and y, feature-major */
     float *x, *y;
     void *workspace;
+    float *others; /* what fills L2 between two runs, where a call's W does not fit there */
+    size_t others_count;
 } sm_trial;
 
 enum { SM_TRIAL_CUTS = 8 };

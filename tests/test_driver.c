@@ -180,7 +180,7 @@ static void test_asking_changes_no_bit(void **state) {
             assert_true(error_of(&p) <= 1.0);
             memcpy(silent, p.y, M * N * sizeof *silent);
             for (w.ask_from = 0; w.strips <= most; w.strips++) {
-                for (w.ask_y = SM_Y_PANEL_BEFORE; w.ask_y <= SM_Y_NEVER; w.ask_y++) {
+                for (w.ask_y = SM_Y_EARLY; w.ask_y <= SM_Y_NEVER; w.ask_y++) {
                     memset(p.y, 0xff, M * N * sizeof *p.y);
                     run(&w, &p.args, 1);
                     assert_memory_equal(p.y, silent, M * N * sizeof *silent);

@@ -150,23 +150,23 @@ SM_INLINE void rows_begin(vec acc[MR][NV], const sm_tile *t, const size_t row[MR
 /* The same for the panel that starts at row r0 and has so many valid rows. */
 SM_INLINE void tile_begin(vec acc[MR][NV], const sm_tile *t, size_t r0, size_t valid,
                           const size_t nv) {
-    size_t row[MR], next[MR];
+    size_t row[MR];
     SM_FOR (r, MR) row[r] = r0 + r;
-    SM_FOR (r, MR) next[r] = r0 + MR + r;
     rows_begin(acc, t, row, r0 + valid, nv);
-    if (t->last && t->ask_y == SM_Y_PANEL_BEFORE) ask_y(t, next, 0, MR, nv);
 }
 
-/* How many of the columns of a panel of whole columns come after its rows of Y are asked for, so
- * that the lines arrive just before they are stored. */
-SM_INLINE size_t columns_after_asking(const sm_tile *t, size_t columns) {
-    enum { AFTER = 32 }; /* 20 is as good, 12 and 64 are not */
-    return t->ask_y != SM_Y_SAME_PANEL ? 0 : columns < AFTER ? columns : AFTER;
-}
+/* Asks for the rows of Y of the panel that starts at row r0. */
 SM_INLINE void ask_panel(const sm_tile *t, size_t r0, const size_t nv) {
     size_t row[MR];
     SM_FOR (r, MR) row[r] = r0 + r;
-    if (t->last && t->ask_y == SM_Y_SAME_PANEL) ask_y(t, row, 0, MR, nv);
+    if (t->last && t->ask_y != SM_Y_NEVER) ask_y(t, row, 0, MR, nv);
+}
+
+/* How many of the columns of a panel of whole columns come after its rows of Y are asked for, so
+ * that the lines arrive just before they are stored; 0: they are asked for a panel before. */
+SM_INLINE size_t columns_after_asking(const sm_tile *t, size_t columns) {
+    enum { AFTER = 32 }; /* 20 is as good, 12 and 64 are not */
+    return t->ask_y != SM_Y_LATE ? 0 : columns < AFTER ? columns : AFTER;
 }
 
 /* Adds one column of W to the tile: value holds the weights of the rows whose bits are set in

@@ -24,10 +24,11 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
         ask_ahead(&xs, nv);
         const uint16_t *const end = index + *count;
         const uint16_t *const ask = end - columns_after_asking(t, *count);
+        if (t->ask_y == SM_Y_EARLY) ask_panel(t, r0 + MR, nv);
         for (; index < ask; index++)
             value =
                 tile_column(acc, ALL_ROWS, value, (const float *)(x + (size_t)*index * UNIT), nv);
-        ask_panel(t, r0, nv);
+        if (t->ask_y == SM_Y_LATE) ask_panel(t, r0, nv);
         for (; index < end; index++)
             value =
                 tile_column(acc, ALL_ROWS, value, (const float *)(x + (size_t)*index * UNIT), nv);

@@ -20,6 +20,7 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv, c
     for (size_t r = 0; r < rows; r++) {
         vec acc[MR][NV];
         tile_begin(acc, t, r, 1, nv);
+        ask_panel(t, r + 1, nv);
         for (size_t i = 0; i < count[r]; i++) {
             const float *xk = row_at(t->x, (ptrdiff_t)index[i] * unit);
             const vec v = vec_bcast(value + i);

@@ -19,9 +19,10 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
         tile_begin(acc, t, r0, valid, nv);
         ask_ahead(&xs, nv);
         size_t left = columns_after_asking(t, cols);
+        if (t->ask_y == SM_Y_EARLY) ask_panel(t, r0 + MR, nv);
         for (size_t k = left; k < cols; k++, x += NR)
             value = tile_column(acc, ALL_ROWS, value, x, nv);
-        ask_panel(t, r0, nv);
+        if (t->ask_y == SM_Y_LATE) ask_panel(t, r0, nv);
         for (; left > 0; left--, x += NR) value = tile_column(acc, ALL_ROWS, value, x, nv);
         tile_end(acc, t, r0, valid, nv);
     }

@@ -56,6 +56,7 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
         const size_t valid = panel_rows(rows, r0);
         vec acc[MR][NV];
         tile_begin(acc, t, r0, valid, nv);
+        ask_panel(t, r0 + MR, nv);
         if (MR == 1) {
             bucket(acc, 1, count[0], x, &s, nv);
         } else {
