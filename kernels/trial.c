@@ -49,12 +49,10 @@ size_t sm_trial_columns(const sm_trial *t, size_t nr) {
     return some == 0 || t->opt->n <= 2 * some ? t->opt->n : some;
 }
 
-/* Whether a call finds W behind L2 though it is in a cache: with few columns it reads it once. Of
- * a W that is hardly larger most stays in L2. */
-static int behind_l2(const sm_trial *t, size_t bytes_of_w) {
-    const size_t l2 = sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20);
-    return !t->cold && t->of_rows > 1 && t->opt->n <= SM_FEW_COLUMNS &&
-           (double)bytes_of_w * t->of_rows > 9.0 / 8 * (double)l2;
+/* Whether a call with few columns, which reads a W of so many times the sample's bytes once, finds
+ * it behind L2. Of one that is hardly larger most stays there. */
+static int behind_l2(const sm_trial *t, size_t bytes) {
+    return (double)bytes * t->of_rows > 9.0 / 8 * (double)t->l2;
 }
 
 sm_status sm_trial_begin(sm_trial *t, size_t mr, size_t nr) {
@@ -68,8 +66,10 @@ sm_status sm_trial_begin(sm_trial *t, size_t mr, size_t nr) {
     t->x = sm_alloc(k * t->ld, sizeof *t->x);
     t->y = sm_alloc(t->w->rows * t->ld, sizeof *t->y);
     t->workspace = sm_alloc(((k + t->w->rows + mr) * nr + 64) * sizeof(float), 1);
-    if (behind_l2(t, t->w->rows * k * sizeof(float)))
-        t->others_count = 2 * sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20) / sizeof(float);
+    t->l2 = sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20);
+    if (!t->cold && t->of_rows > 1 && t->opt->n <= SM_FEW_COLUMNS &&
+        behind_l2(t, t->w->rows * k * sizeof(float)))
+        t->others_count = 2 * t->l2 / sizeof(float);
     t->others = sm_alloc(t->others_count + 1, sizeof *t->others);
     if (!t->x || !t->y || !t->workspace || !t->others)
         return sm_fail(SM_E_NOMEM, "no memory to time candidates on %zu columns", t->ld);
@@ -122,7 +122,7 @@ static int put_away(const sm_trial *t, const sm_packed *p) {
     const sm_bytes *b = &p->bytes;
     if (t->cold)
         cool(p);
-    else if (behind_l2(t, b->values + b->indices + b->pointers))
+    else if (t->others_count > 0 && behind_l2(t, b->values + b->indices + b->pointers))
         for (size_t i = 0; i < t->others_count; i += 16) *(volatile float *)(t->others + i);
     else
         return 0;

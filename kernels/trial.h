@@ -17,7 +17,8 @@ typedef struct sm_trial {
     size_t ld;      /* columns of x and y, feature-major */
     float *x, *y;
     void *workspace;
-    float *others; /* what fills L2 between two runs, where a call's W does not fit there */
+    size_t l2;     /* bytes */
+    float *others; /* what fills it between two runs, if W as a dense matrix does not fit there */
     size_t others_count;
 } sm_trial;
 
