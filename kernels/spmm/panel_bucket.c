@@ -52,11 +52,13 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
     const uint16_t *count = w->head16 + w->head_at[segment];
     stream s = {w->index16 + w->index_at[segment], w->value + w->value_at[segment]};
     const char *x = (const char *)t->x;
+    later xs = later_of(t, sm_ceil_div(rows, MR));
     for (size_t r0 = 0; r0 < rows; r0 += MR, count += PATTERNS) {
         const size_t valid = panel_rows(rows, r0);
         vec acc[MR][NV];
         tile_begin(acc, t, r0, valid, nv);
         ask_panel(t, r0 + MR, nv);
+        ask_ahead(&xs, nv);
         if (MR == 1) {
             bucket(acc, 1, count[0], x, &s, nv);
         } else {
