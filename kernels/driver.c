@@ -54,11 +54,12 @@ static int rows_first(const job *j) {
     return j->w->in_place && !all_rows_wait(j->w) && has_rows(j);
 }
 
-/* X of the caller that is packed after what is multiplied now: so many rows, in the calls of the
- * kernel that come before. */
+/* X of the caller that is packed after what is multiplied now: so many runs of floats, rows of a
+ * strip or, token-major, its columns, in the calls of the kernel that come before. */
 typedef struct ahead {
     const float *x;
-    size_t rows, calls;
+    ptrdiff_t rs;
+    size_t runs, run, calls;
 } ahead;
 
 /* Where one strip of X goes. */
@@ -109,9 +110,14 @@ static void look_ahead(strip *s, int of_next, size_t first, size_t end, size_t c
     const size_t k0 = first * w->kt, n0 = of_next ? s->n0 + w->kernel->nr : s->n0;
     s->next = (ahead){.calls = calls};
     if (!sm_asks(w, a->n)) return;
-    if (!has_rows(s->j) || (of_next && !s->more)) return;
-    s->next.x = a->x + (ptrdiff_t)n0 + (ptrdiff_t)k0 * a->x_rs;
-    s->next.rows = sm_min_size(end * w->kt, w->cols) - k0;
+    if (s->j->conv || (of_next && !s->more)) return;
+    const size_t k = sm_min_size(end * w->kt, w->cols) - k0,
+                 n = sm_min_size(w->kernel->nr, a->n - n0);
+    s->next.x = a->x + (ptrdiff_t)n0 * a->x_cs + (ptrdiff_t)k0 * a->x_rs;
+    if (a->x_cs == 1)
+        s->next = (ahead){s->next.x, a->x_rs, k, n, calls};
+    else if (a->x_rs == 1)
+        s->next = (ahead){s->next.x, a->x_cs, n, k, calls};
 }
 
 static float *acc_of(const strip *s, size_t block) {
@@ -128,7 +134,7 @@ static void run_segment(strip *s, size_t block, size_t tile, view x) {
     const sm_packed *w = s->j->w;
     const sm_args *a = s->j->args;
     float *acc = acc_of(s, block);
-    const size_t asked = s->next.rows > 0 ? sm_ceil_div(s->next.rows, s->next.calls) : 0;
+    const size_t asked = s->next.runs > 0 ? sm_ceil_div(s->next.runs, s->next.calls) : 0;
     const sm_tile t = {.block = block,
                        .tile = tile,
                        .x = x.x,
@@ -137,8 +143,9 @@ static void run_segment(strip *s, size_t block, size_t tile, view x) {
                        .y = s->token_major ? acc : y_of(s, block),
                        .y_rs = s->token_major ? (ptrdiff_t)w->kernel->nr : a->y_rs,
                        .ahead = s->next.x,
-                       .ahead_rs = a->x_rs,
-                       .ahead_rows = asked,
+                       .ahead_rs = s->next.rs,
+                       .ahead_runs = asked,
+                       .ahead_run = s->next.run,
                        .n = s->n,
                        .bias = a->bias ? a->bias + w->block_row[block] : NULL,
                        .lo = a->lo,
@@ -150,8 +157,8 @@ static void run_segment(strip *s, size_t block, size_t tile, view x) {
     w->kernel->run(w, &t);
     s->next.calls--;
     if (asked == 0) return;
-    s->next.x += (ptrdiff_t)asked * a->x_rs;
-    s->next.rows -= asked;
+    s->next.x += (ptrdiff_t)asked * s->next.rs;
+    s->next.runs -= asked;
 }
 
 static void store_block(const strip *s, size_t block) {

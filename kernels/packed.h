@@ -53,9 +53,9 @@ typedef struct sm_tile {
     float *acc;         /* partial sums of the block, rows x nr; 64-byte aligned */
     float *y;           /* block's first row of Y; element (r, j) is y[r * y_rs + j] */
     ptrdiff_t y_rs;
-    const float *ahead; /* rows of the caller's X that are packed next: so many of them, */
-    ptrdiff_t ahead_rs; /* so far apart, may be asked for during this call; not read */
-    size_t ahead_rows;
+    const float *ahead; /* of the caller's X what is packed next: so many runs of it, so far */
+    ptrdiff_t ahead_rs; /* apart and so long, may be asked for during this call; not read */
+    size_t ahead_runs, ahead_run;
     size_t n;          /* columns of Y to store, 1..nr */
     const float *bias; /* of the block's rows, or NULL */
     float lo, hi;

@@ -13,14 +13,15 @@ static int third(size_t r, size_t c) {
 
 /* What the calls of a kernel could ask for, one after the other. */
 static const float *asked[1000];
-static size_t asked_count, calls, blocks[1000]; /* of each call */
+static size_t asked_count, run_lengths[1000], calls, blocks[1000]; /* of each call */
 
 static void note_ahead(const sm_packed *w, const sm_tile *t) {
     (void)w;
     assert_in_range(calls, 0, sizeof blocks / sizeof *blocks - 1);
     blocks[calls++] = t->block;
-    for (size_t i = 0; i < t->ahead_rows; i++) {
+    for (size_t i = 0; i < t->ahead_runs; i++) {
         assert_in_range(asked_count, 0, sizeof asked / sizeof *asked - 1);
+        run_lengths[asked_count] = t->ahead_run;
         asked[asked_count++] = t->ahead + (ptrdiff_t)i * t->ahead_rs;
     }
 }
@@ -119,7 +120,8 @@ static void test_threads_ask_for_their_own(void **state) {
     free_problem(&p);
 }
 
-static void test_token_major_x_is_not_asked_for(void **state) {
+/* Token-major X is packed from runs of its columns, as long as a K tile. */
+static void test_columns_of_token_major_x_are_asked_for(void **state) {
     (void)state;
     problem p;
     sm_packed w;
@@ -128,8 +130,14 @@ static void test_token_major_x_is_not_asked_for(void **state) {
                      SM_OK);
     w.ask_from = 0;
     run_noting(&w, &p.args, 1);
-    assert_int_equal(asked_count, 0);
-    assert_true(calls > 0);
+    size_t at = 0;
+    for (size_t n0 = 0; n0 < N; n0 += 8)
+        for (size_t k0 = n0 == 0 ? KT : 0; k0 < K; k0 += KT)
+            for (size_t j = n0; j < sm_min_size(n0 + 8, N); j++, at++) {
+                assert_ptr_equal(asked[at], p.args.x + (ptrdiff_t)j * p.args.x_cs + (ptrdiff_t)k0);
+                assert_int_equal(run_lengths[at], sm_min_size(KT, K - k0));
+            }
+    assert_int_equal(asked_count, at);
     sm_packed_free(&w);
     free_problem(&p);
 }
@@ -198,7 +206,7 @@ int main(void) {
         cmocka_unit_test(test_rows_are_asked_for_once_and_in_order),
         cmocka_unit_test(test_when_x_is_asked_for),
         cmocka_unit_test(test_threads_ask_for_their_own),
-        cmocka_unit_test(test_token_major_x_is_not_asked_for),
+        cmocka_unit_test(test_columns_of_token_major_x_are_asked_for),
         cmocka_unit_test(test_what_is_outermost),
         cmocka_unit_test(test_asking_changes_no_bit),
     };

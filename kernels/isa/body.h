@@ -118,18 +118,19 @@ SM_INLINE void ask_y(const sm_tile *t, const size_t row[MR], const size_t first,
 /* X that is packed later, asked for a few rows a panel while the core multiplies: to L2, for L1 is
  * full of what is multiplied now. */
 typedef struct later {
-    const float *row;
+    const float *x;
     ptrdiff_t rs;
-    size_t rows, each; /* left; a panel */
+    size_t run, runs, each; /* floats; left; a panel */
 } later;
 
 SM_INLINE later later_of(const sm_tile *t, size_t panels) {
-    return (later){t->ahead, t->ahead_rs, t->ahead_rows, sm_ceil_div(t->ahead_rows, panels)};
+    return (later){t->ahead, t->ahead_rs, t->ahead_run, t->ahead_runs,
+                   sm_ceil_div(t->ahead_runs, panels)};
 }
 
-SM_INLINE void ask_ahead(later *x, const size_t nv) {
-    for (size_t i = 0; i < x->each && x->rows > 0; i++, x->rows--, x->row += x->rs)
-        for (size_t j = 0; j < nv * VL; j += 16) __builtin_prefetch(x->row + j, 0, 2);
+SM_INLINE void ask_ahead(later *x) {
+    for (size_t i = 0; i < x->each && x->runs > 0; i++, x->runs--, x->x += x->rs)
+        for (size_t j = 0; j < x->run; j += LINE) __builtin_prefetch(x->x + j, 0, 2);
 }
 
 /* Loads the accumulators of MR rows of a block of `rows` rows: bias (or zero) in the first K tile,

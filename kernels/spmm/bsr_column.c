@@ -21,7 +21,7 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
         const size_t valid = panel_rows(rows, r0);
         vec acc[MR][NV];
         tile_begin(acc, t, r0, valid, nv);
-        ask_ahead(&xs, nv);
+        ask_ahead(&xs);
         const uint16_t *const end = index + *count;
         const uint16_t *const ask = end - columns_after_asking(t, *count);
         if (t->ask_y == SM_Y_EARLY) ask_panel(t, r0 + MR, nv);

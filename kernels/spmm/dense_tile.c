@@ -17,7 +17,7 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
         const float *x = t->x;
         vec acc[MR][NV];
         tile_begin(acc, t, r0, valid, nv);
-        ask_ahead(&xs, nv);
+        ask_ahead(&xs);
         size_t left = columns_after_asking(t, cols);
         if (t->ask_y == SM_Y_EARLY) ask_panel(t, r0 + MR, nv);
         for (size_t k = left; k < cols; k++, x += NR)

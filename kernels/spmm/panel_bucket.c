@@ -58,7 +58,7 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
         vec acc[MR][NV];
         tile_begin(acc, t, r0, valid, nv);
         ask_panel(t, r0 + MR, nv);
-        ask_ahead(&xs, nv);
+        ask_ahead(&xs);
         if (MR == 1) {
             bucket(acc, 1, count[0], x, &s, nv);
         } else {

@@ -132,7 +132,7 @@ SM_INLINE void multiply_strip(const sm_packed *w, const sm_tile *t, const strip 
         rows_begin(acc, t, row, rows, nv);
         if (SELL_POINTERS) {
             if (ASKS_Y && t->last) ask_y(t, row, 0, MR / 2, nv);
-            ask_ahead(&xs, nv);
+            ask_ahead(&xs);
         } else if (t->last && head + HEAD < head_end) {
             size_t next[MR];
             SM_FOR (r, MR) next[r] = head[HEAD + COUNTS + r];
