@@ -22,7 +22,7 @@ size_t sm_lanes(const sm_kernel *k) {
 }
 
 /* Pays where X and Y, with W, are too large for X to stay in L2 from one call to the next, and a K
- * tile is not: where it comes from L2 itself, asking takes what it comes through. X that is read as
+ * tile fits L1: one that comes from L2 itself comes the way that asking takes. X that is read as
  * it lies must be larger than L2, and used often enough that most of its lines come at all. AMD's
  * cores lose by asking. */
 size_t sm_core_ask_from(const sm_packed *w, int intel) {

@@ -13,7 +13,7 @@ int sm_core_of_intel(void);
 
 size_t sm_lanes(const sm_kernel *kernel); /* floats in a vector of its level; 8 without vectors */
 
-/* Bytes, as sm_asks() counts them, from which on rows of X are asked for ahead; SIZE_MAX: never. w
+/* Bytes, as sm_asks() counts them, from which on X is asked for ahead; SIZE_MAX: never. w
  * need not be packed yet. */
 size_t sm_core_ask_from(const sm_packed *w, int intel);
 

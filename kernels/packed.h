@@ -15,7 +15,7 @@ typedef enum sm_strips { SM_STRIPS_BASE, SM_STRIPS_AVX2, SM_STRIPS_ASKING } sm_s
 
 /* When a kernel asks for the lines of Y that it is going to store: while it multiplies the panel
  * before; late, while it multiplies theirs, if it is one that takes long for a panel; or not at
- * all. */
+ * all. Kernels of `sell` are made for one of these, see spmm/sell_steps.h. */
 typedef enum sm_ask_y { SM_Y_EARLY, SM_Y_LATE, SM_Y_NEVER } sm_ask_y;
 
 /* Weights packed for one kernel. W is cut into parts of rows of about equal cost, for threads,
@@ -32,7 +32,7 @@ typedef struct sm_packed {
     size_t *block_row;  /* blocks + 1: first row of a block */
     size_t *part_block; /* parts + 1: first block of a part */
     int in_place;       /* its kernel reads X where it lies, see sm_format */
-    size_t ask_from;    /* rows of X are asked for ahead, see sm_asks() */
+    size_t ask_from;    /* see sm_asks() */
     sm_ask_y ask_y;
     sm_strips strips;
     size_t index_bits;
@@ -53,7 +53,7 @@ typedef struct sm_tile {
     float *acc;         /* partial sums of the block, rows x nr; 64-byte aligned */
     float *y;           /* block's first row of Y; element (r, j) is y[r * y_rs + j] */
     ptrdiff_t y_rs;
-    const float *ahead; /* of the caller's X what is packed next: so many runs of it, so far */
+    const float *ahead; /* of the caller's X what is used next: so many runs of it, so far */
     ptrdiff_t ahead_rs; /* apart and so long, may be asked for during this call; not read */
     size_t ahead_runs, ahead_run;
     size_t n;          /* columns of Y to store, 1..nr */
@@ -84,7 +84,7 @@ static inline void sm_begin_segment(sm_packed *p, size_t segment, size_t head, s
     p->value_at[segment] = value;
 }
 
-/* Whether a call with n columns asks for rows of X that are used later: where X, and Y with it if
+/* Whether a call with n columns asks for X that is used later: where X, and Y with it if
  * strips of X are packed, is as large as ask_from bytes. */
 static inline int sm_asks(const sm_packed *w, size_t n) {
     return (w->cols + (w->in_place ? 0 : w->rows)) * n * sizeof(float) >= w->ask_from;

@@ -116,25 +116,27 @@ static void cool(const sm_packed *p) {
     if (p->index32) evict(p->index32, p->index_at[last] * sizeof *p->index32);
 }
 
-/* Puts the sample where a call finds W. Returns whether a run is to be the only one, since the next
- * would find W nearer. */
-static int put_away(const sm_trial *t, const sm_packed *p) {
+/* Whether a call finds W farther away than a second run of the sample would. */
+static int is_away(const sm_trial *t, const sm_packed *p) {
     const sm_bytes *b = &p->bytes;
+    return t->cold || (t->others_count > 0 && behind_l2(t, b->values + b->indices + b->pointers));
+}
+
+/* Puts the sample there. */
+static void put_away(const sm_trial *t, const sm_packed *p) {
     if (t->cold)
         cool(p);
-    else if (t->others_count > 0 && behind_l2(t, b->values + b->indices + b->pointers))
-        for (size_t i = 0; i < t->others_count; i += 16) *(volatile float *)(t->others + i);
     else
-        return 0;
-    return 1;
+        for (size_t i = 0; i < t->others_count; i += 16) *(volatile float *)(t->others + i);
 }
 
 /* Into how many cuts a run is divided: the shorter, the more often nothing disturbs them. None for
- * kernels that read X where it lies, which may pass through whole rows of it, and where not all
- * rows wait, for the next strip is then asked for during all of this one. */
-static size_t cuts_of(const sm_packed *packed, size_t n, double run_s) {
+ * kernels that read X where it lies, which may pass through whole rows of it, where not all rows
+ * wait, for the next strip is then asked for during all of this one, and where W is away. */
+static size_t cuts_of(const sm_trial *t, const sm_packed *packed, size_t n, double run_s) {
     static const double CUT_S = 50e-6;
-    if (packed->in_place || packed->rows > packed->mc || run_s < 2 * CUT_S) return 1;
+    if (packed->in_place || packed->rows > packed->mc || run_s < 2 * CUT_S || is_away(t, packed))
+        return 1;
     const size_t most = sm_min_size(SM_TRIAL_CUTS, sm_ceil_div(n, packed->kernel->nr));
     return (size_t)fmin((double)most, run_s / CUT_S);
 }
@@ -161,17 +163,18 @@ static void run_cuts(const sm_trial *t, const sm_packed *packed, const sm_args *
 static void run_whole(const sm_trial *t, const sm_packed *packed, const sm_args *call,
                       sm_times *shortest) {
     const double last_s = shortest->run_s;
-    const int once = put_away(t, packed), warm = !once && last_s > 0 && last_s < WARM_S;
+    const int once = is_away(t, packed), warm = !once && last_s > 0 && last_s < WARM_S;
     const size_t warming = warm ? repeats(last_s, WARMING_S) : 0;
     const size_t runs = once ? 1 : repeats(last_s, TIMED_S);
+    if (once) put_away(t, packed);
     for (size_t i = 0; i < warming; i++) sm_driver_run(packed, call, 1, NULL, NULL, t->workspace);
     const double start = sm_seconds();
     for (size_t i = 0; i < runs; i++) sm_driver_run(packed, call, 1, NULL, NULL, t->workspace);
     shortest->run_s = shorter(last_s, (sm_seconds() - start) / (double)runs);
 }
 
-/* Asking for X ahead as the timed call does: all of its cuts where it does, and none of a sample,
- * of which packing is taken away as it is without. */
+/* Asking for X ahead as the timed call does: all of its cuts where it does, and none of a sample of
+ * rows, of which packing is taken away as it is without. */
 static size_t ask_from(const sm_trial *t, const sm_packed *packed, size_t n) {
     return t->of_rows == 1 && sm_asks(packed, n) ? 0 : SIZE_MAX;
 }
@@ -187,7 +190,7 @@ double sm_trial_run(const sm_trial *t, const sm_packed *packed, sm_times *shorte
     a.y_rs = token ? 1 : (ptrdiff_t)t->ld;
     a.y_cs = token ? (ptrdiff_t)t->w->rows : 1;
     if (shortest->cuts == 0 && shortest->run_s > 0)
-        shortest->cuts = cuts_of(packed, a.n, shortest->run_s);
+        shortest->cuts = cuts_of(t, packed, a.n, shortest->run_s);
     sm_packed as_called = *packed;
     as_called.ask_from = ask_from(t, packed, a.n);
     if (shortest->cuts > 1)

@@ -12,6 +12,9 @@ static int alike_in_eights(size_t r, size_t c) {
 static int scattered(size_t r, size_t c) {
     return value_of(r * 1009 + c) > 0.2f;
 }
+static int everywhere(size_t r, size_t c) {
+    return r + c + 1 > 0;
+}
 static int nearly_all(size_t r, size_t c) {
     return (r + c) % 10 != 0;
 }
@@ -169,18 +172,23 @@ static void test_one_variant_a_core(void **state) {
     make_problem(64, 128, 1, 0, scattered, &p);
     size_t count;
     sm_candidate *list = candidates_of(&p.w, 128, &count);
-    size_t quads = 0, pointers = 0, places = 0, whole = 0;
+    size_t quads = 0, pointers = 0, places = 0, whole = 0, place_of[2] = {0};
     for (size_t i = 0; i < count; i++) {
         const int place = sm_reads_in_place(list[i].kernel);
         places += place != 0;
         whole += place && list[i].kt == p.w.cols && list[i].mc == 32;
         quads += strcmp(list[i].kernel->variant, "quad") == 0;
         pointers += strcmp(list[i].kernel->variant, "pointer") == 0;
+        place_of[0] += strcmp(list[i].kernel->variant, "place") == 0;
+        place_of[1] += strcmp(list[i].kernel->variant, "direct") == 0;
     }
     const int intel = of_intel();
     size_t level;
     assert_int_equal(sm_isa_find("avx2", &level), SM_OK);
     if (sm_isa_mask() >> level & 1) {
+        assert_int_equal(place_of[!intel], 0);
+        assert_int_equal(sm_isa_find("avx512", &level), SM_OK);
+        assert_int_equal(place_of[intel] > 0, sm_isa_mask() >> level & 1);
         assert_int_equal(pointers > 0, intel);
         assert_int_equal(quads > 0, !intel);
         assert_true(places > 0);
@@ -224,7 +232,8 @@ static size_t count_variant(const sm_csr *w, const char *variant) {
     return found;
 }
 
-/* A kernel for weights from memory is timed for those only. */
+/* Kernels that ask for weights are timed where these come from memory only, or from behind L2 on
+ * Intel's cores. */
 static void test_streams_are_for_weights_from_memory(void **state) {
     (void)state;
     size_t level;
@@ -236,11 +245,18 @@ static void test_streams_are_for_weights_from_memory(void **state) {
     assert_int_equal(count_variant(&p.w, "ahead"), 0);
     assert_true(count_variant(&p.w, "window") > 0);
     free_problem(&p);
+    const int avx2 = sm_isa_mask() >> level & 1;
+    const size_t l2 = sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20);
+    make_problem(l2 / sizeof(float) / 1024 + 1, 1024, 1, 0, everywhere, &p);
+    assert_false(sm_from_memory(&p.w));
+    assert_int_equal(count_variant(&p.w, "stream"), 0);
+    assert_int_equal(count_variant(&p.w, "ahead") > 0, avx2 && of_intel());
+    assert_int_equal(count_variant(&p.w, "window") > 0, !avx2 || !of_intel());
+    free_problem(&p);
     sm_csr w;
     assert_int_equal(sm_csr_alloc(1 << 18, 1 << 14, 0, &w), SM_OK);
     memset(w.row_ptr, 0, ((1 << 18) + 1) * sizeof *w.row_ptr);
     assert_true(sm_from_memory(&w));
-    const int avx2 = sm_isa_mask() >> level & 1;
     assert_int_equal(count_variant(&w, "stream") > 0, avx2 && !of_intel());
     assert_int_equal(count_variant(&w, "ahead") > 0, avx2 && of_intel());
     assert_int_equal(count_variant(&w, "window") > 0, !avx2);

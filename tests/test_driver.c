@@ -14,11 +14,13 @@ static int third(size_t r, size_t c) {
 /* What the calls of a kernel could ask for, one after the other. */
 static const float *asked[1000];
 static size_t asked_count, run_lengths[1000], calls, blocks[1000]; /* of each call */
+static sm_ask_y asking_y;                                          /* of the last call */
 
 static void note_ahead(const sm_packed *w, const sm_tile *t) {
     (void)w;
     assert_in_range(calls, 0, sizeof blocks / sizeof *blocks - 1);
     blocks[calls++] = t->block;
+    asking_y = t->ask_y;
     for (size_t i = 0; i < t->ahead_runs; i++) {
         assert_in_range(asked_count, 0, sizeof asked / sizeof *asked - 1);
         run_lengths[asked_count] = t->ahead_run;
@@ -47,8 +49,10 @@ static void assert_all_in_order(const sm_packed *w, const sm_args *a, size_t fir
     const size_t nr = w->kernel->nr;
     size_t at = 0;
     for (size_t n0 = 0; n0 < a->n; n0 += nr)
-        for (size_t k = n0 == 0 ? first_rows : 0; k < K; k++)
+        for (size_t k = n0 == 0 ? first_rows : 0; k < K; k++) {
+            assert_int_equal(run_lengths[at], sm_min_size(nr, a->n - n0));
             assert_ptr_equal(asked[at++], a->x + (ptrdiff_t)k * a->x_rs + (ptrdiff_t)n0);
+        }
     assert_int_equal(at, asked_count);
 }
 
@@ -87,6 +91,8 @@ static void test_when_x_is_asked_for(void **state) {
                    .cols = 64,
                    .nnz = 8 * 64,
                    .kt = 16};
+    assert_int_equal(sm_core_ask_y(0), SM_Y_EARLY);
+    assert_int_equal(sm_core_ask_y(1), SM_Y_LATE);
     assert_int_equal(sm_core_ask_from(&w, 0), SIZE_MAX);
     const size_t packed = sm_core_ask_from(&w, 1);
     w.in_place = 1;
@@ -159,6 +165,8 @@ static void test_what_is_outermost(void **state) {
             run_noting(&w, &p.args, 1);
             assert_int_equal(calls, w.blocks * STRIPS * TILES);
             const int rows_first = !packed && !token;
+            assert_int_equal(asking_y, rows_first ? SM_Y_NEVER : w.ask_y);
+            assert_int_equal(w.ask_y, sm_core_ask_y(sm_core_of_intel()));
             for (size_t i = 0; i < calls; i++)
                 assert_int_equal(blocks[i],
                                  rows_first ? i / (STRIPS * TILES) : i / TILES % w.blocks);
@@ -181,7 +189,9 @@ static void test_asking_changes_no_bit(void **state) {
             if (!(sm_isa_mask() >> k->level & 1)) continue;
             const sm_strips most = k->level > 0 ? SM_STRIPS_ASKING : SM_STRIPS_BASE;
             sm_packed w;
-            assert_int_equal(sm_pack(&p.w, k, KT, MC, 1, &w), SM_OK);
+            /* K tiles of more columns than come after asking for Y, and all rows in one block, or
+             * kernels that read X as it lies would not ask. */
+            assert_int_equal(sm_pack(&p.w, k, 48, M, 1, &w), SM_OK);
             w.ask_from = SIZE_MAX;
             w.strips = SM_STRIPS_BASE;
             run(&w, &p.args, 1);

@@ -115,7 +115,7 @@ SM_INLINE void ask_y(const sm_tile *t, const size_t row[MR], const size_t first,
     }
 }
 
-/* X that is packed later, asked for a few rows a panel while the core multiplies: to L2, for L1 is
+/* X that is used later, asked for a few runs a panel while the core multiplies: to L2, for L1 is
  * full of what is multiplied now. */
 typedef struct later {
     const float *x;
@@ -164,7 +164,7 @@ SM_INLINE void ask_panel(const sm_tile *t, size_t r0, const size_t nv) {
 }
 
 /* How many of the columns of a panel of whole columns come after its rows of Y are asked for, so
- * that the lines arrive just before they are stored; 0: they are asked for a panel before. */
+ * that the lines arrive just before they are stored; 0: they are not asked for then. */
 SM_INLINE size_t columns_after_asking(const sm_tile *t, size_t columns) {
     enum { AFTER = 32 }; /* 20 is as good, 12 and 64 are not */
     return t->ask_y != SM_Y_LATE ? 0 : columns < AFTER ? columns : AFTER;

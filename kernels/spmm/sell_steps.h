@@ -8,7 +8,8 @@
  * a quad: 8.5 cycles for 16 loads of X and the offsets, of which a Zen 5 takes 8.8. MR v
  * independent chains, of which a core with two FMA pipes of latency 4 needs eight.
  * SELL_POINTERS, set by the file that includes this, is for cores of Intel's: pointers to rows of X
- * and weights of shared steps by broadcasts; sell_pointer.c says why.
+ * and weights of shared steps by broadcasts, which sell_pointer.c explains, Y asked for late (see
+ * ASKS_Y) and X ahead.
  * Idea: SELL-C-sigma (Kreutzer, Hager, Wellein, Fehske, Bishop, 2014), for many columns of X; the
  * sharing of X between rows is ours. */
 #ifndef SM_SELL_STEPS_H
@@ -29,7 +30,8 @@ enum {
     TURN = SHARED + MR, /* offsets of a step with a column for each pair, and of a turn */
     AHEAD = SM_OFFSETS_AHEAD / MR, /* single steps whose offsets are loaded in advance */
     /* With pointers rows of Y are asked for while the panel itself is multiplied, one half before
-     * the turns and one after; strips of AVX2, a line and a half wide, gain nothing by it. */
+     * the turns and one after; with AVX2, strips a line and a half wide, they are not, for that is
+     * 1 % faster. */
     ASKS_Y = VL == 16,
     /* Whether four weights can stay in a register beside two of them, one row of X and the tile. */
     ROOM = MR * NV + 4 < VEC_REGS
