@@ -72,7 +72,8 @@ typedef struct strip {
 
 SM_INLINE const float *row_of(const strip *s, uint64_t offset) {
     const ptrdiff_t bytes = (ptrdiff_t)offset * s->unit;
-    return SELL_POINTERS ? row_at(s->x, bytes) : (const float *)(s->x + bytes);
+    /* Of a strip that is not whole the rest would not find a register beside so many pointers. */
+    return SELL_POINTERS && s->whole ? row_at(s->x, bytes) : (const float *)(s->x + bytes);
 }
 SM_INLINE vec vector_of(const strip *s, const float *row, const size_t j, const size_t nv) {
     return s->whole || j + 1 < nv ? vec_loadu(row + j * VL) : vec_load_tail(row + j * VL, s->rest);
