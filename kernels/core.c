@@ -27,9 +27,10 @@ size_t sm_lanes(const sm_kernel *k) {
  * cores lose by asking. */
 size_t sm_core_ask_from(const sm_packed *w, int intel) {
     enum { USES = 4 };
+    if (!intel) return SIZE_MAX;
     const size_t l1 = sm_cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32768);
     const size_t l2 = sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20);
-    if (!intel || w->kt * w->kernel->nr * sizeof(float) > l1) return SIZE_MAX;
+    if (w->kt * w->kernel->nr * sizeof(float) > l1) return SIZE_MAX;
     if (!w->in_place) return l2 / 2 + 1;
     return w->nnz / w->cols < USES ? SIZE_MAX : l2 + 1;
 }

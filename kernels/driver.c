@@ -111,13 +111,13 @@ static void look_ahead(strip *s, int of_next, size_t first, size_t end, size_t c
     s->next = (ahead){.calls = calls};
     if (!sm_asks(w, a->n)) return;
     if (s->j->conv || (of_next && !s->more)) return;
-    const size_t k = sm_min_size(end * w->kt, w->cols) - k0,
-                 n = sm_min_size(w->kernel->nr, a->n - n0);
-    s->next.x = a->x + (ptrdiff_t)n0 * a->x_cs + (ptrdiff_t)k0 * a->x_rs;
+    const size_t k = sm_min_size(end * w->kt, w->cols) - k0;
+    const size_t n = sm_min_size(w->kernel->nr, a->n - n0);
+    const float *x = a->x + (ptrdiff_t)n0 * a->x_cs + (ptrdiff_t)k0 * a->x_rs;
     if (a->x_cs == 1)
-        s->next = (ahead){s->next.x, a->x_rs, k, n, calls};
+        s->next = (ahead){x, a->x_rs, k, n, calls};
     else if (a->x_rs == 1)
-        s->next = (ahead){s->next.x, a->x_cs, n, k, calls};
+        s->next = (ahead){x, a->x_cs, n, k, calls};
 }
 
 static float *acc_of(const strip *s, size_t block) {

@@ -77,7 +77,7 @@ sm_status sm_trial_begin(sm_trial *t, size_t mr, size_t nr) {
     for (size_t r = 0; r < (token ? columns : k); r++)
         for (size_t i = r * pitch; i < r * pitch + run; i++)
             t->x[i] = (float)(i * 2654435761u >> 16 & 1023) / 1024.0f - 0.5f;
-    for (size_t i = 0; i < t->others_count; i++) t->others[i] = 0;
+    memset(t->others, 0, t->others_count * sizeof *t->others);
     return SM_OK;
 }
 

@@ -32,7 +32,7 @@ enum {
     /* With pointers rows of Y are asked for while the panel itself is multiplied, one half before
      * the turns and one after; with AVX2, strips a line and a half wide, they are not, for that is
      * 1 % faster. */
-    ASKS_Y = VL == 16,
+    ASKS_Y = SELL_POINTERS && VL == 16,
     /* Whether four weights can stay in a register beside two of them, one row of X and the tile. */
     ROOM = MR * NV + 4 < VEC_REGS
 };
@@ -152,7 +152,7 @@ SM_INLINE void multiply_strip(const sm_packed *w, const sm_tile *t, const strip 
             shared_step(acc, now_pairs, value, s, nv);
             single_step(acc, now_quads, value + MR, s, nv);
         }
-        if (SELL_POINTERS && ASKS_Y && t->last) ask_y(t, row, MR / 2, MR, nv);
+        if (ASKS_Y && t->last) ask_y(t, row, MR / 2, MR, nv);
         for (; index < end; index += MR, value += MR) {
             uint64_t now[QUADS];
             SM_FOR (q, QUADS) now[q] = ahead[0][q];
