@@ -1,5 +1,5 @@
-/* The order in which the driver calls kernels, and which rows of X it asks for before it packs
- * them. */
+/* The order in which the driver calls kernels, and what of X it asks for before it packs
+ * it. */
 #include "core.h"
 #include "packed.h"
 #include "plan_problem.h"
@@ -179,19 +179,20 @@ static void test_what_is_outermost(void **state) {
 /* Asking for lines, and how X and Y get between the layouts, change no bit of Y. */
 static void test_asking_changes_no_bit(void **state) {
     (void)state;
+    /* K tiles of more columns than come after asking for Y, and all rows in one block, or kernels
+     * that read X as it lies would not ask; then small ones. */
+    static const size_t tiles[][2] = {{48, M}, {KT, MC}};
     float *silent = sm_alloc(M * N, sizeof *silent);
     assert_non_null(silent);
-    for (int token = 0; token < 2; token++) {
+    for (size_t c = 0; c < 4; c++) {
         problem p;
-        make_problem(M, K, N, token, third, &p);
+        make_problem(M, K, N, c & 1, third, &p);
         for (size_t i = 0; i < sm_kernel_count(); i++) {
             const sm_kernel *k = sm_kernel_at(i);
             if (!(sm_isa_mask() >> k->level & 1)) continue;
             const sm_strips most = k->level > 0 ? SM_STRIPS_ASKING : SM_STRIPS_BASE;
             sm_packed w;
-            /* K tiles of more columns than come after asking for Y, and all rows in one block, or
-             * kernels that read X as it lies would not ask. */
-            assert_int_equal(sm_pack(&p.w, k, 48, M, 1, &w), SM_OK);
+            assert_int_equal(sm_pack(&p.w, k, tiles[c / 2][0], tiles[c / 2][1], 1, &w), SM_OK);
             w.ask_from = SIZE_MAX;
             w.strips = SM_STRIPS_BASE;
             run(&w, &p.args, 1);
