@@ -17,6 +17,7 @@ typedef struct listing {
     int hand;      /* a hand-written kernel may be used */
     int intel;     /* the core is of Intel's: see for_other_cores() */
     int ask_for_w; /* see ask_for_weights() */
+    int spans_l2;  /* see sm_spans_l2() */
     size_t lanes;  /* of the longest vectors that compete */
     size_t count;
     sm_candidate *c;
@@ -32,6 +33,19 @@ int sm_from_memory(const sm_csr *csr) {
     const size_t share = 32 * sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 524288);
     const size_t cached = sm_min_size(sm_cache_bytes(_SC_LEVEL3_CACHE_SIZE, share), share);
     return (double)csr->rows * (double)csr->cols * sizeof(float) >= (double)cached;
+}
+
+static size_t l2_bytes(void) {
+    return sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20);
+}
+
+/* Whether not all of the nonzeros, with what says where they are, may stay in L2. */
+static int exceeds_l2(const sm_csr *csr) {
+    return csr->nnz * sizeof(float) > l2_bytes() / 2;
+}
+
+int sm_spans_l2(const sm_csr *csr, size_t n) {
+    return n == 1 && exceeds_l2(csr) && !sm_from_memory(csr);
 }
 
 /* As many tiles as there are of kt columns, but all about equally wide, and of whole blocks of the
@@ -51,8 +65,7 @@ static int rows_first(const listing *l, const sm_kernel *k) {
 /* Whether a K tile larger than L1 is slower in a call than in the sample, whose X is in L2: up to
  * 40 % where X comes from behind it. Not measured on AMD's cores. */
 static int slow_beyond_l1(const listing *l, const sm_kernel *k) {
-    const size_t l2 = sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20);
-    return l->intel && sm_lanes(k) == 16 && l->csr->cols * l->opt->n * sizeof(float) >= l2;
+    return l->intel && sm_lanes(k) == 16 && l->csr->cols * l->opt->n * sizeof(float) >= l2_bytes();
 }
 
 /* K tiles worth trying, as multiples of the one whose strip fills L1. The streams of W and Y pass
@@ -139,11 +152,10 @@ static int for_other_cores(const listing *l, const sm_kernel *k) {
 }
 
 /* Whether weights for one column of X had better be asked for: where they come from memory, and on
- * Intel's cores from behind L2: a quarter faster there, and in L2 4 % slower to 6 % faster; AMD's
- * are 10 to 20 % slower where weights are in a cache. */
+ * Intel's cores where not all may stay in L2: 3 to 25 % faster there, and in L2 8 % slower to 6 %
+ * faster; AMD's are 10 to 20 % slower where weights are in a cache. */
 static int ask_for_weights(const sm_csr *w, int intel) {
-    const size_t l2 = sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20);
-    return (intel && w->nnz * sizeof(float) > l2) || sm_from_memory(w);
+    return (intel && exceeds_l2(w)) || sm_from_memory(w);
 }
 
 /* `stream` and `ahead` ask for weights, `window` does not, which a sample of W may not show. */
@@ -164,14 +176,16 @@ static int too_narrow(const listing *l, const sm_kernel *k) {
 /* Need not be timed to see that another of its kind is faster: for one column of X where there are
  * many, for many where there is one, of a format that would store zeros, for X as it lies where it
  * is better packed, of a variant for other cores or caches, of one vector where two can be filled,
- * or with vectors of half the length where whole ones can be. */
+ * or with vectors of half the length where whole ones can be, or where time is short for whole
+ * calls. */
 static int hopeless(const listing *l, const sm_candidate *c) {
     const size_t n = l->opt->n;
     if (c->fill > 1.6) return 1;
     if (sm_reads_in_place(c->kernel) && !seldom_used(l)) return 1;
     if (for_other_cores(l, c->kernel) || for_other_memory(l, c->kernel)) return 1;
     if (too_narrow(l, c->kernel)) return 1;
-    if (c->kernel->nr == 1) return n > SM_FEW_COLUMNS;
+    if (c->kernel->nr == 1)
+        return n > SM_FEW_COLUMNS || (l->spans_l2 && sm_lanes(c->kernel) < l->lanes);
     return n == 1 || c->padded > 2 * n + SM_FEW_COLUMNS ||
            (n >= l->lanes && sm_lanes(c->kernel) < l->lanes);
 }
@@ -251,6 +265,7 @@ size_t sm_list_candidates(const sm_csr *w, const sm_csr *sample, const sm_plan_o
                  .sample = sample,
                  .intel = intel,
                  .ask_for_w = ask_for_weights(w, intel),
+                 .spans_l2 = sm_spans_l2(w, options->n),
                  .c = out};
     enumerate(&l);
     qsort(out, l.count, sizeof *out, by_promise);

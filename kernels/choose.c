@@ -14,10 +14,12 @@ enum {
     MAX_TURNS = 128,
     FINALISTS = 3,
     FINAL_TURNS = 5, /* must be in the budget */
+    BLIND_TURNS = 3, /* of a sample that says little */
 };
 static const double CLOCK_S = 10e-9;
 static const double SHORT_S = 100e-6; /* a run that may be cold the first time */
 static const double CLOSE = 1.1;      /* a sample may be wrong by so much */
+static const double BLIND = 2.0;      /* ... where it does not show which cache holds W */
 
 typedef struct candidate {
     sm_candidate is;
@@ -34,6 +36,7 @@ typedef struct search {
     const sm_csr *csr;
     sm_csr slice;
     sm_trial trial;
+    int blind; /* see sm_spans_l2() */
     size_t count, timed, turns, finalists;
     candidate c[]; /* sm_candidates_max() */
 } search;
@@ -83,6 +86,7 @@ static void run_once(search *s, candidate *c) {
 /* By how much a candidate must be behind the best to leave, so that the others have more turns. The
  * fewer it had itself, the more of that may be due to whatever else ran. */
 static double much(const search *s) {
+    if (s->blind) return BLIND;
     return s->turns < 4 ? 2.0 : s->turns < 12 ? 1.3 : s->turns < 32 ? 1.15 : CLOSE;
 }
 
@@ -148,6 +152,17 @@ static size_t thin_out(search *s) {
     return left;
 }
 
+/* Whether a call may show a candidate to be faster than the first of the sample. Where that does
+ * not show which cache holds W, one of each format may. */
+static int may_win(const search *s, const candidate *first, const candidate *c) {
+    if (!first) return 1;
+    if (!s->blind) return c->best_s <= CLOSE * first->best_s;
+    for (size_t i = 0; i < s->count; i++)
+        if (s->c[i].final && sm_format_of(s->c[i].is.kernel) == sm_format_of(c->is.kernel))
+            return 0;
+    return c->best_s <= BLIND * first->best_s;
+}
+
 /* Marks the first of all candidates as finalists, as long as they are close, and the first of the
  * other kind: dense is kept where sparse is hardly faster. */
 static void mark_finalists(search *s) {
@@ -157,12 +172,12 @@ static void mark_finalists(search *s) {
         for (size_t i = 0; i < s->count; i++) {
             candidate *c = &s->c[i];
             const int other = first && c->is.dense != first->is.dense;
-            if (c->out || c->final || c->best_s <= 0) continue;
+            if (c->out || c->final || c->best_s <= 0 || !may_win(s, first, c)) continue;
             if (s->finalists == FINALISTS && (!other || best_of(s, c->is.dense)->final)) continue;
             if (!next || c->best_s < next->best_s) next = c;
         }
         if (!first) first = next;
-        if (!next || next->best_s > CLOSE * first->best_s) return;
+        if (!next) return;
         next->final = 1;
     }
 }
@@ -197,7 +212,7 @@ static double final_s(const search *s) {
 /* Whether a final is possible before the deadline, and worth it. */
 static int call_finalists(search *s, double deadline) {
     const size_t n = s->opt->n, most = s->csr->rows > s->csr->cols ? s->csr->rows : s->csr->cols;
-    if (n <= SM_FEW_COLUMNS || n > SM_TRIAL_FLOATS / most) return 0;
+    if ((n <= SM_FEW_COLUMNS && !s->blind) || n > SM_TRIAL_FLOATS / most) return 0;
     mark_finalists(s);
     if (s->finalists > 1 && !sees_all(s) && sm_seconds() + final_s(s) < deadline) return 1;
     unmark_finalists(s);
@@ -233,7 +248,9 @@ static sm_status time_candidates(search *s) {
         turn(s, deadline);
         const double now = sm_seconds();
         if (thin_out(s) <= 1 || now > deadline) return SM_OK;
-        if (now > start + s->opt->budget_s / 2 && call_finalists(s, deadline)) break;
+        if (s->blind ? s->turns < BLIND_TURNS : now < start + s->opt->budget_s / 2) continue;
+        if (call_finalists(s, deadline)) break;
+        s->blind = 0; /* the sample must do */
     }
     if (s->finalists == 0 && !call_finalists(s, deadline)) return SM_OK;
     /* Where memory is short for X and Y the sample decides. */
@@ -289,6 +306,7 @@ sm_status sm_choose(const sm_csr *w, const sm_plan_options *options, sm_choice *
     memset(s, 0, bytes);
     s->opt = options;
     s->csr = w;
+    s->blind = sm_spans_l2(w, options->n);
     sm_status status = sm_trial_slice(w, options, &s->slice);
     if (status == SM_OK) status = take_candidates(s);
     if (status == SM_OK && s->count > 1 && options->budget_s > 0) status = time_candidates(s);

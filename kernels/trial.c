@@ -10,10 +10,11 @@
 
 /* Calls follow each other in a loop: what the one before left in caches and branch predictors, and
  * the clock of a core that has run wide vectors for a while, are there. A run known to be shorter
- * than WARM_S is preceded by so much of itself, at least once, untimed; short ones are repeated for
- * the clock's sake. */
+ * than WARM_S is preceded by so much of itself, at least once, untimed; by LOOPS where it takes
+ * that many until L2 holds as much of W as it will; short ones are repeated for the clock's sake.
+ */
 static const double WARM_S = 200e-6, WARMING_S = 30e-6, TIMED_S = 20e-6;
-enum { MOST_REPEATS = 64 };
+enum { MOST_REPEATS = 64, LOOPS = 3 };
 
 double sm_seconds(void) {
     struct timespec t;
@@ -23,13 +24,15 @@ double sm_seconds(void) {
 
 /* The rows in the middle of W, as many as make a slice of WEIGHTS, or have NONZEROS where these are
  * fewer: the shorter a run, the more of them nothing disturbs, and the longer, the more of it is
- * not packing X. Twice as many rows where a call is so short that it matters which cache holds W.
- */
+ * not packing X. Twice as many rows where a call is so short that it matters which cache holds W,
+ * and few where only a whole call shows that. */
 sm_status sm_trial_slice(const sm_csr *w, const sm_plan_options *opt, sm_csr *out) {
     enum { WEIGHTS = 1 << 18, NONZEROS = 1 << 16, ROWS = 64 };
     size_t rows = WEIGHTS / w->cols;
     if (opt->n > SM_FEW_COLUMNS)
         rows = sm_min_size(rows, (size_t)(NONZEROS / ((double)w->cols * sm_density(w) + 1)));
+    else if (sm_spans_l2(w, opt->n))
+        rows /= 4;
     else if (!sm_from_memory(w))
         rows *= 2;
     rows = sm_min_size(rows < ROWS ? ROWS : rows, w->rows);
@@ -67,6 +70,7 @@ sm_status sm_trial_begin(sm_trial *t, size_t mr, size_t nr) {
     t->y = sm_alloc(t->w->rows * t->ld, sizeof *t->y);
     t->workspace = sm_alloc(((k + t->w->rows + mr) * nr + 64) * sizeof(float), 1);
     t->l2 = sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20);
+    t->spans_l2 = sm_spans_l2(t->w, t->opt->n);
     if (!t->cold && t->of_rows > 1 && t->opt->n <= SM_FEW_COLUMNS &&
         behind_l2(t, t->w->rows * k * sizeof(float)))
         t->others_count = 2 * t->l2 / sizeof(float);
@@ -164,7 +168,7 @@ static void run_whole(const sm_trial *t, const sm_packed *packed, const sm_args 
                       sm_times *shortest) {
     const double last_s = shortest->run_s;
     const int once = is_away(t, packed), warm = !once && last_s > 0 && last_s < WARM_S;
-    const size_t warming = warm ? repeats(last_s, WARMING_S) : 0;
+    const size_t warming = warm ? repeats(last_s, t->spans_l2 ? LOOPS * last_s : WARMING_S) : 0;
     const size_t runs = once ? 1 : repeats(last_s, TIMED_S);
     if (once) put_away(t, packed);
     for (size_t i = 0; i < warming; i++) sm_driver_run(packed, call, 1, NULL, NULL, t->workspace);

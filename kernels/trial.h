@@ -18,6 +18,7 @@ typedef struct sm_trial {
     float *x, *y;
     void *workspace;
     size_t l2;     /* bytes */
+    int spans_l2;  /* see sm_spans_l2() */
     float *others; /* what fills it between two runs, if W as a dense matrix does not fit there */
     size_t others_count;
 } sm_trial;

@@ -1,7 +1,16 @@
 /* How a plan times what it considers, and that what it chose is what runs. */
+#include "candidates.h"
 #include "choose.h"
+#include "core.h"
 #include "plan_problem.h"
 #include "trial.h"
+#include <unistd.h>
+
+static size_t avx512(void) {
+    size_t level;
+    assert_int_equal(sm_isa_find("avx512", &level), SM_OK);
+    return level;
+}
 
 static int scattered(size_t r, size_t c) {
     return value_of(r * 1009 + c) > 0.2f;
@@ -9,6 +18,10 @@ static int scattered(size_t r, size_t c) {
 
 static int four_of_five(size_t r, size_t c) {
     return value_of(r * 1009 + c) > -0.3f;
+}
+
+static int half(size_t r, size_t c) {
+    return value_of(r * 1009 + c) > 0;
 }
 
 /* Whatever was timed to choose, and packed for it: asked for by name the same comes out. */
@@ -67,6 +80,40 @@ static void test_finals(void **state) {
     }
     assert_true(finals > 0);
     free_problem(&p);
+}
+
+/* So are they with one column where not all of W stays in L2, of which a small sample says little;
+ * the vectors are as long as they can be. */
+static void test_finals_of_one_column(void **state) {
+    (void)state;
+    enum { COLS = 1024 };
+    int (*const masks[])(size_t, size_t) = {scattered, half, four_of_five};
+    const size_t l2 = sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20);
+    size_t finals = 0;
+    for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {
+        problem p;
+        make_problem(2 * l2 / sizeof(float) / COLS, COLS, 1, 0, masks[i], &p);
+        assert_true(sm_spans_l2(&p.w, 1));
+        assert_false(sm_spans_l2(&p.w, 2));
+        sm_plan_options o = {.n = 1, .threads = 1, .isa_mask = sm_isa_mask(), .budget_s = 1};
+        o.format_mask = ~0u;
+        sm_csr one, two;
+        assert_int_equal(sm_trial_slice(&p.w, &o, &one), SM_OK);
+        o.n = 2;
+        assert_int_equal(sm_trial_slice(&p.w, &o, &two), SM_OK);
+        o.n = 1;
+        assert_true(one.rows < two.rows);
+        sm_choice choice;
+        assert_int_equal(sm_choose(&p.w, &o, &choice), SM_OK);
+        assert_true(sm_lanes(choice.kernel) == (sm_isa_mask() >> avx512() & 1 ? 16 : 8));
+        finals += choice.packed.kernel != NULL;
+        assert_true(!choice.packed.kernel || choice.packed.rows == p.w.rows);
+        sm_packed_free(&choice.packed);
+        sm_csr_free(&one);
+        sm_csr_free(&two);
+        free_problem(&p);
+    }
+    assert_true(finals > 0);
 }
 
 /* Where a sample is all of W nobody packs it again. */
@@ -167,6 +214,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_was_chosen_is_what_runs),
         cmocka_unit_test(test_finals),
+        cmocka_unit_test(test_finals_of_one_column),
         cmocka_unit_test(test_all_of_w_is_packed_once),
         cmocka_unit_test(test_trials),
         cmocka_unit_test(test_weights_behind_l2),
