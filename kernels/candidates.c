@@ -4,7 +4,6 @@
 #include "core.h"
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MAX_TILES = 3 };
 /* For dense candidates of matrices with more than so many elements. */
@@ -27,21 +26,13 @@ double sm_density(const sm_csr *csr) {
     return (double)csr->nnz / ((double)csr->rows * (double)csr->cols);
 }
 
-/* What is reported as L3 may be that of a socket, or of nothing at all in a virtual machine; a
- * core's share of it is 8 to 32 times its L2. */
 int sm_from_memory(const sm_csr *csr) {
-    const size_t share = 32 * sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 524288);
-    const size_t cached = sm_min_size(sm_cache_bytes(_SC_LEVEL3_CACHE_SIZE, share), share);
-    return (double)csr->rows * (double)csr->cols * sizeof(float) >= (double)cached;
-}
-
-static size_t l2_bytes(void) {
-    return sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20);
+    return (double)csr->rows * (double)csr->cols * sizeof(float) >= (double)sm_l3_bytes();
 }
 
 /* Whether not all of the nonzeros, with what says where they are, may stay in L2. */
 static int exceeds_l2(const sm_csr *csr) {
-    return csr->nnz * sizeof(float) > l2_bytes() / 2;
+    return csr->nnz * sizeof(float) > sm_l2_bytes() / 2;
 }
 
 int sm_spans_l2(const sm_csr *csr, size_t n) {
@@ -58,14 +49,15 @@ static size_t even_tiles(size_t cols, size_t kt) {
 /* Whether rows of X and Y had better be passed through whole, a small block of rows of W at a time:
  * where all of X, read as it lies, stays in L2 beside Y. Not measured on AMD's cores. */
 static int rows_first(const listing *l, const sm_kernel *k) {
-    const size_t l2 = sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 524288);
-    return l->intel && sm_reads_in_place(k) && l->csr->cols <= l2 / 2 / sizeof(float) / l->opt->n;
+    return l->intel && sm_reads_in_place(k) &&
+           l->csr->cols <= sm_l2_bytes() / 2 / sizeof(float) / l->opt->n;
 }
 
 /* Whether a K tile larger than L1 is slower in a call than in the sample, whose X is in L2: up to
  * 40 % where X comes from behind it. Not measured on AMD's cores. */
 static int slow_beyond_l1(const listing *l, const sm_kernel *k) {
-    return l->intel && sm_lanes(k) == 16 && l->csr->cols * l->opt->n * sizeof(float) >= l2_bytes();
+    return l->intel && sm_lanes(k) == 16 &&
+           l->csr->cols * l->opt->n * sizeof(float) >= sm_l2_bytes();
 }
 
 /* K tiles worth trying, as multiples of the one whose strip fills L1. The streams of W and Y pass
@@ -84,7 +76,7 @@ static size_t kt_choices(const listing *l, const sm_kernel *k, size_t kt[MAX_TIL
         kt[0] = limit;
         return 1;
     }
-    const double l1 = (double)sm_cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32768);
+    const double l1 = (double)sm_l1_bytes();
     const double fit = l1 / ((double)k->nr * sizeof(float)), d = sm_density(l->csr);
     const int columns = format->values != NULL, padded = columns || format->rows_alike;
     const int few = columns ? d < 0.25 : !padded && d < 0.15; /* nonzeros in a row */
@@ -104,7 +96,7 @@ static size_t mc_choice(const listing *l, const sm_kernel *k) {
     enum { SMALL_BLOCK = 32 };
     if (l->opt->mc) return l->opt->mc;
     if (rows_first(l, k)) return SMALL_BLOCK;
-    const size_t fit = sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 524288) / 2 / (k->nr * sizeof(float));
+    const size_t fit = sm_l2_bytes() / 2 / (k->nr * sizeof(float));
     return fit < k->mr ? k->mr : fit;
 }
 

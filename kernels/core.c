@@ -5,9 +5,24 @@
 #include <string.h>
 #include <unistd.h>
 
-size_t sm_cache_bytes(int name, size_t fallback) {
+static size_t cache_bytes(int name, size_t fallback) {
     const long bytes = sysconf(name);
     return bytes > 0 ? (size_t)bytes : fallback;
+}
+
+size_t sm_l1_bytes(void) {
+    return cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32768);
+}
+
+size_t sm_l2_bytes(void) {
+    return cache_bytes(_SC_LEVEL2_CACHE_SIZE, 524288);
+}
+
+/* What is reported may be that of a socket, or of nothing at all in a virtual machine; a core's
+ * share of it is 8 to 32 times its L2. */
+size_t sm_l3_bytes(void) {
+    const size_t share = 32 * sm_l2_bytes();
+    return sm_min_size(cache_bytes(_SC_LEVEL3_CACHE_SIZE, share), share);
 }
 
 int sm_core_of_intel(void) {
@@ -28,11 +43,9 @@ size_t sm_lanes(const sm_kernel *k) {
 size_t sm_core_ask_from(const sm_packed *w, int intel) {
     enum { USES = 4 };
     if (!intel) return SIZE_MAX;
-    const size_t l1 = sm_cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32768);
-    const size_t l2 = sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20);
-    if (w->kt * w->kernel->nr * sizeof(float) > l1) return SIZE_MAX;
-    if (!w->in_place) return l2 / 2 + 1;
-    return w->nnz / w->cols < USES ? SIZE_MAX : l2 + 1;
+    if (w->kt * w->kernel->nr * sizeof(float) > sm_l1_bytes()) return SIZE_MAX;
+    if (!w->in_place) return sm_l2_bytes() / 2 + 1;
+    return w->nnz / w->cols < USES ? SIZE_MAX : sm_l2_bytes() + 1;
 }
 
 /* On Intel's cores lines that are asked for early are gone again when they are stored: rows of Y

@@ -6,7 +6,10 @@
 #include "packed.h"
 #include <stddef.h>
 
-size_t sm_cache_bytes(int name, size_t fallback); /* what sysconf() says, if it knows */
+/* Bytes of a core's caches, as far as the system says: of L3 its share. */
+size_t sm_l1_bytes(void);
+size_t sm_l2_bytes(void);
+size_t sm_l3_bytes(void);
 
 /* A virtual machine takes some ten microseconds to say so: ask once and pass it on. */
 int sm_core_of_intel(void);

@@ -39,7 +39,7 @@ typedef struct job {
     const sm_conv_args *conv; /* X is an image; NULL: args say where it is */
     float *workspace;
     size_t strips, threads;
-    atomic_size_t taken[QUEUES]; /* of each queue */
+    atomic_size_t *taken; /* of each queue */
     atomic_size_t rest_taken;
 } job;
 
@@ -226,6 +226,10 @@ static void pack_all(const job *j) {
     }
 }
 
+static size_t queues_of(const job *j) {
+    return sm_min_size(j->threads, QUEUES);
+}
+
 /* As many strips as every thread can have the same number of. */
 static size_t whole_strips(const job *j) {
     return j->strips / j->threads * j->threads;
@@ -262,7 +266,7 @@ static void run_rest(const job *j, size_t share, float *x, float *acc) {
  * machine that is shared, or whose cores differ, some are slower. */
 static void run_share(void *arg, size_t i) {
     job *j = arg;
-    const size_t queues = sm_min_size(j->threads, QUEUES);
+    const size_t queues = queues_of(j);
     float *x = j->workspace + i * thread_floats(j->w);
     float *acc = x + strip_floats(j->w);
     for (size_t q = 0; q < queues; q++) run_queue(j, (i + q) % queues, queues, x, acc);
@@ -271,12 +275,16 @@ static void run_share(void *arg, size_t i) {
 }
 
 static void run_all(job *j, sm_parallel_for *parallel_for, void *pool) {
+    atomic_size_t taken[QUEUES];
     if (j->args->n == 0) return;
     j->strips = sm_ceil_div(j->args->n, j->w->kernel->nr);
+    for (size_t q = 0; q < queues_of(j); q++) atomic_init(&taken[q], 0);
+    j->taken = taken;
     if (j->threads == 1 || !parallel_for)
         for (size_t i = 0; i < j->threads; i++) run_share(j, i);
     else
         parallel_for(pool, j->threads, run_share, j);
+    j->taken = NULL;
 }
 
 void sm_driver_run(const sm_packed *w, const sm_args *args, size_t threads,

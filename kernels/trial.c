@@ -6,7 +6,6 @@
 #include <math.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 /* Calls follow each other in a loop: what the one before left in caches and branch predictors, and
  * the clock of a core that has run wide vectors for a while, are there. A run known to be shorter
@@ -69,7 +68,7 @@ sm_status sm_trial_begin(sm_trial *t, size_t mr, size_t nr) {
     t->x = sm_alloc(k * t->ld, sizeof *t->x);
     t->y = sm_alloc(t->w->rows * t->ld, sizeof *t->y);
     t->workspace = sm_alloc(((k + t->w->rows + mr) * nr + 64) * sizeof(float), 1);
-    t->l2 = sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20);
+    t->l2 = sm_l2_bytes();
     t->spans_l2 = sm_spans_l2(t->w, t->opt->n);
     if (!t->cold && t->of_rows > 1 && t->opt->n <= SM_FEW_COLUMNS &&
         behind_l2(t, t->w->rows * k * sizeof(float)))

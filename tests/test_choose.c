@@ -4,7 +4,6 @@
 #include "core.h"
 #include "plan_problem.h"
 #include <cpuid.h>
-#include <unistd.h>
 
 static int alike_in_eights(size_t r, size_t c) {
     return (r / 8 * 7 + c * 5) % 3 == 0;
@@ -112,7 +111,7 @@ static void test_large_tiles_come_first(void **state) {
  * down, if the kernel has smaller ones. */
 static void test_tiles_beyond_l1(void **state) {
     (void)state;
-    const size_t l1 = sm_cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32768);
+    const size_t l1 = sm_l1_bytes();
     problem p;
     make_problem(64, 2048, 1, 0, scattered, &p);
     for (size_t n = 32; n <= 1 << 16; n *= 2048) {
@@ -246,7 +245,7 @@ static void test_streams_are_for_weights_from_memory(void **state) {
     assert_true(count_variant(&p.w, "window") > 0);
     free_problem(&p);
     const int avx2 = sm_isa_mask() >> level & 1;
-    const size_t l2 = sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20);
+    const size_t l2 = sm_l2_bytes();
     make_problem(l2 / sizeof(float) / 1024 + 1, 1024, 1, 0, everywhere, &p);
     assert_false(sm_from_memory(&p.w));
     assert_int_equal(count_variant(&p.w, "stream"), 0);

@@ -4,7 +4,6 @@
 #include "core.h"
 #include "plan_problem.h"
 #include "trial.h"
-#include <unistd.h>
 
 static size_t avx512(void) {
     size_t level;
@@ -88,7 +87,7 @@ static void test_finals_of_one_column(void **state) {
     (void)state;
     enum { COLS = 1024 };
     int (*const masks[])(size_t, size_t) = {scattered, half, four_of_five};
-    const size_t l2 = sm_cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20);
+    const size_t l2 = sm_l2_bytes();
     size_t finals = 0;
     for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {
         problem p;

@@ -8,8 +8,18 @@
 _Static_assert(MR *NV + (MR < NV ? MR : NV) + 1 <= VEC_REGS,
                "the tile and the shorter of weights and X row must fit the registers");
 
+enum { UNIT = 8 }; /* sm_index_unit(NR) */
+
+/* Adds the columns from *index to end; returns where the values of the next are. */
+SM_INLINE const float *add_columns(vec acc[MR][NV], const float *value, const uint16_t **index,
+                                   const uint16_t *end, const char *x, const size_t nv) {
+    for (; *index < end; ++*index)
+        value =
+            tile_column(acc, ALL_ROWS, value, (const float *)(x + (size_t) * *index * UNIT), nv);
+    return value;
+}
+
 SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
-    enum { UNIT = 8 }; /* sm_index_unit(NR) */
     const size_t segment = t->block * w->tiles + t->tile;
     const size_t rows = sm_block_rows(w, t->block);
     const uint16_t *count = w->head16 + w->head_at[segment];
@@ -25,13 +35,9 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
         const uint16_t *const end = index + *count;
         const uint16_t *const ask = end - columns_after_asking(t, *count);
         if (t->ask_y == SM_Y_EARLY) ask_panel(t, r0 + MR, nv);
-        for (; index < ask; index++)
-            value =
-                tile_column(acc, ALL_ROWS, value, (const float *)(x + (size_t)*index * UNIT), nv);
+        value = add_columns(acc, value, &index, ask, x, nv);
         if (t->ask_y == SM_Y_LATE) ask_panel(t, r0, nv);
-        for (; index < end; index++)
-            value =
-                tile_column(acc, ALL_ROWS, value, (const float *)(x + (size_t)*index * UNIT), nv);
+        value = add_columns(acc, value, &index, end, x, nv);
         tile_end(acc, t, r0, valid, nv);
     }
 }
