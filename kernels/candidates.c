@@ -55,9 +55,8 @@ static int rows_first(const listing *l, const sm_kernel *k) {
 
 /* Whether a K tile larger than L1 is slower in a call than in the sample, whose X is in L2: up to
  * 40 % where X comes from behind it. Not measured on AMD's cores. */
-static int slow_beyond_l1(const listing *l, const sm_kernel *k) {
-    return l->intel && sm_lanes(k) == 16 &&
-           l->csr->cols * l->opt->n * sizeof(float) >= sm_l2_bytes();
+static int slow_beyond_l1(const listing *l) {
+    return l->intel && l->csr->cols * l->opt->n * sizeof(float) >= sm_l2_bytes();
 }
 
 /* K tiles worth trying, as multiples of the one whose strip fills L1. The streams of W and Y pass
@@ -84,7 +83,7 @@ static size_t kt_choices(const listing *l, const sm_kernel *k, size_t kt[MAX_TIL
     for (int i = padded + few; i < 3 + few; i++) {
         const size_t wanted = (size_t)(factor[i] * fit);
         const size_t tile = even_tiles(cols, sm_min_size(wanted < 32 ? 32 : wanted, limit));
-        if (count > 0 && (double)tile > fit && (double)kt[count - 1] <= fit && slow_beyond_l1(l, k))
+        if (count > 0 && (double)tile > fit && (double)kt[count - 1] <= fit && slow_beyond_l1(l))
             break;
         if (count == 0 || tile > kt[count - 1]) kt[count++] = tile;
     }
@@ -133,19 +132,20 @@ static int is(const sm_kernel *k, const char *variant) {
 }
 
 /* Two variants multiply the same streams, one for Intel's cores and one for the others, as
- * spmm/sell_pointer.c and spmv/nm_ahead.c say. Timing both would cost the packing twice. */
+ * spmm/sell_pointer.c and spmv/nm_ahead.c say; and `panel` is behind `sell` on Intel's, at 50 to
+ * 98 % and with 9 to 512 columns. Timing both would cost the packing twice. */
 static int for_other_cores(const listing *l, const sm_kernel *k) {
     static const char *const of_intel[] = {"pointer", "direct", "ahead"};
     static const char *const of_others[] = {"quad", "place", "stream"};
     if (!sm_isa_hand_written(k->isa)) return 0;
     for (size_t i = 0; i < sizeof of_intel / sizeof *of_intel; i++)
         if (is(k, l->intel ? of_others[i] : of_intel[i])) return 1;
-    return 0;
+    return l->intel && is(k, "bucket");
 }
 
 /* Whether weights for one column of X had better be asked for: where they come from memory, and on
- * Intel's cores where not all may stay in L2: 3 to 25 % faster there, and in L2 8 % slower to 6 %
- * faster; AMD's are 10 to 20 % slower where weights are in a cache. */
+ * Intel's cores where not all may stay in L2: 7 % slower to 25 % faster there, mostly faster, and
+ * in L2 8 % slower to 6 % faster; AMD's are 10 to 20 % slower where weights are in a cache. */
 static int ask_for_weights(const sm_csr *w, int intel) {
     return (intel && exceeds_l2(w)) || sm_from_memory(w);
 }
@@ -168,8 +168,8 @@ static int too_narrow(const listing *l, const sm_kernel *k) {
 /* Need not be timed to see that another of its kind is faster: for one column of X where there are
  * many, for many where there is one, of a format that would store zeros, for X as it lies where it
  * is better packed, of a variant for other cores or caches, of one vector where two can be filled,
- * or with vectors of half the length where whole ones can be, or where time is short for whole
- * calls. */
+ * or with vectors of half the length where whole ones can be, or where candidates are timed on
+ * whole calls. */
 static int hopeless(const listing *l, const sm_candidate *c) {
     const size_t n = l->opt->n;
     if (c->fill > 1.6) return 1;

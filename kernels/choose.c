@@ -11,10 +11,11 @@
 
 enum {
     SAMPLE_STRIPS = 2,
+    WIDEST_SAMPLE = 256, /* columns */
     MAX_TURNS = 128,
     FINALISTS = 3,
     FINAL_TURNS = 5, /* must be in the budget */
-    BLIND_TURNS = 3, /* of a sample that says little */
+    BLIND_TURNS = 4, /* of a sample that says little */
 };
 static const double CLOCK_S = 10e-9;
 static const double SHORT_S = 100e-6; /* a run that may be cold the first time */
@@ -58,10 +59,11 @@ static sm_status begin(search *s, sm_trial trial) {
 /* Few columns of X read W once. Where a dense layer is larger than the caches a network's weights
  * come from memory, pruned or not, so the slice must as well. */
 static sm_status begin_sample(search *s) {
+    const int wide = s->csr->cols > SM_TRIAL_FLOATS / WIDEST_SAMPLE;
     return begin(s, (sm_trial){.opt = s->opt,
                                .w = &s->slice,
                                .of_rows = (double)s->csr->rows / (double)s->slice.rows,
-                               .strips = SAMPLE_STRIPS,
+                               .strips = wide ? 1 : SAMPLE_STRIPS,
                                .cold = s->opt->n <= SM_FEW_COLUMNS && sm_from_memory(s->csr)});
 }
 
@@ -120,7 +122,9 @@ static sm_status pack(const sm_csr *w, size_t parts, candidate *c) {
 /* Whether W is packed as the plan has it, not only a slice: then nobody need do so again. */
 static int holds_w(const search *s, const candidate *c) {
     const sm_packed *p = &c->packed;
-    return p->kernel && p->rows == s->csr->rows && p->parts == sm_row_parts(s->opt, p->kernel);
+    if (!p->kernel || p->rows != s->csr->rows) return 0;
+    const size_t panels = sm_ceil_div(p->rows, p->kernel->mr);
+    return p->parts == sm_min_size(sm_row_parts(s->opt, p->kernel), panels);
 }
 
 /* One turn of every candidate still in; the first turn packs, and has two runs of each: one may be
@@ -204,9 +208,18 @@ static double final_s(const search *s) {
         const candidate *c = &s->c[i];
         if (!c->final) continue;
         if (!holds_w(s, c)) sum += c->pack_w_s * fmax(s->trial.of_rows, of_nonzeros);
-        sum += FINAL_TURNS * c->best_s;
+        sum += FINAL_TURNS * (s->blind ? 1 + SM_TRIAL_LOOPS : 1) * c->best_s;
     }
     return sum;
+}
+
+/* The last one leaves where time is short for so many. */
+static void drop_last_finalist(search *s) {
+    candidate *last = NULL;
+    for (size_t i = 0; i < s->count; i++)
+        if (s->c[i].final && (!last || s->c[i].best_s > last->best_s)) last = &s->c[i];
+    last->final = 0;
+    s->finalists--;
 }
 
 /* Whether a final is possible before the deadline, and worth it. */
@@ -214,6 +227,8 @@ static int call_finalists(search *s, double deadline) {
     const size_t n = s->opt->n, most = s->csr->rows > s->csr->cols ? s->csr->rows : s->csr->cols;
     if ((n <= SM_FEW_COLUMNS && !s->blind) || n > SM_TRIAL_FLOATS / most) return 0;
     mark_finalists(s);
+    while (s->blind && s->finalists > 2 && sm_seconds() + final_s(s) >= deadline)
+        drop_last_finalist(s);
     if (s->finalists > 1 && !sees_all(s) && sm_seconds() + final_s(s) < deadline) return 1;
     unmark_finalists(s);
     return 0;
@@ -243,12 +258,13 @@ static sm_status final(search *s, double deadline) {
 
 static sm_status time_candidates(search *s) {
     const double start = sm_seconds(), deadline = start + s->opt->budget_s;
-    SM_TRY(begin_sample(s));
+    /* Where memory is short for a sample nothing is timed. */
+    if (begin_sample(s) != SM_OK) return SM_OK;
     for (s->turns = 0; s->turns < MAX_TURNS; s->turns++) {
         turn(s, deadline);
         const double now = sm_seconds();
         if (thin_out(s) <= 1 || now > deadline) return SM_OK;
-        if (s->blind ? s->turns < BLIND_TURNS : now < start + s->opt->budget_s / 2) continue;
+        if (s->blind ? s->turns + 1 < BLIND_TURNS : now < start + s->opt->budget_s / 2) continue;
         if (call_finalists(s, deadline)) break;
         s->blind = 0; /* the sample must do */
     }

@@ -9,11 +9,11 @@
 
 /* Calls follow each other in a loop: what the one before left in caches and branch predictors, and
  * the clock of a core that has run wide vectors for a while, are there. A run known to be shorter
- * than WARM_S is preceded by so much of itself, at least once, untimed; by LOOPS where it takes
- * that many until L2 holds as much of W as it will; short ones are repeated for the clock's sake.
+ * than WARM_S is preceded by so much of itself, at least once, untimed; by
+ * SM_TRIAL_LOOPS where W spans L2; short ones are repeated for the clock's sake.
  */
 static const double WARM_S = 200e-6, WARMING_S = 30e-6, TIMED_S = 20e-6;
-enum { MOST_REPEATS = 64, LOOPS = 3 };
+enum { MOST_REPEATS = 64 };
 
 double sm_seconds(void) {
     struct timespec t;
@@ -167,7 +167,8 @@ static void run_whole(const sm_trial *t, const sm_packed *packed, const sm_args 
                       sm_times *shortest) {
     const double last_s = shortest->run_s;
     const int once = is_away(t, packed), warm = !once && last_s > 0 && last_s < WARM_S;
-    const size_t warming = warm ? repeats(last_s, t->spans_l2 ? LOOPS * last_s : WARMING_S) : 0;
+    const size_t warming =
+        warm ? repeats(last_s, t->spans_l2 ? SM_TRIAL_LOOPS * last_s : WARMING_S) : 0;
     const size_t runs = once ? 1 : repeats(last_s, TIMED_S);
     if (once) put_away(t, packed);
     for (size_t i = 0; i < warming; i++) sm_driver_run(packed, call, 1, NULL, NULL, t->workspace);

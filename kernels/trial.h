@@ -7,6 +7,9 @@
 /* Of X or Y; of more only a sample is timed. */
 enum { SM_TRIAL_FLOATS = 1 << 22 };
 
+/* Runs before a timed one of a W that spans L2, until that holds as much of it as it will. */
+enum { SM_TRIAL_LOOPS = 3 };
+
 /* What is timed: a sample, some rows of W times some strips of X, or a whole call. */
 typedef struct sm_trial {
     const sm_plan_options *opt;

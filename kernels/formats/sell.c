@@ -16,15 +16,22 @@
 
 enum { MAX_ROWS = 1 << 16 }; /* of a block: rows are 16 bits */
 enum { COUNTS = 2 };         /* words of a head before its rows */
-enum { PARTNERS = 32 };
+enum { PARTNERS = 64 };
+
+/* Two rows, the longer one first. */
+typedef struct pair {
+    uint32_t row[2];
+    uint16_t steps, shared; /* nonzeros of the longer one; columns that both use */
+} pair;
 
 /* A segment's rows. */
 typedef struct order {
     uint32_t *begin, *end; /* the nonzeros of a row in this tile */
     uint32_t *row;         /* in the order of storing; padded to whole groups */
     uint32_t *first;       /* of each length, for counting; kt + 2 */
-    uint64_t *bits;        /* the columns that a row uses, `words` a row, */
-    uint64_t *both;        /* and those of the shared steps of a pair */
+    pair *pairs;
+    uint64_t *bits; /* the columns that a row uses, `words` a row, */
+    uint64_t *both; /* and those of the shared steps of a pair */
     size_t words;
 } order;
 
@@ -38,6 +45,7 @@ static void order_free(order *o) {
     sm_free(o->end);
     sm_free(o->row);
     sm_free(o->first);
+    sm_free(o->pairs);
     sm_free(o->bits);
     sm_free(o->both);
 }
@@ -48,10 +56,11 @@ static int order_alloc(const sm_packed *p, order *o) {
                  .end = sm_alloc(rows, sizeof *o->end),
                  .row = sm_alloc(rows, sizeof *o->row),
                  .first = sm_alloc(p->kt + 2, sizeof *o->first),
+                 .pairs = sm_alloc(rows / 2, sizeof *o->pairs),
                  .bits = sm_alloc(rows * words, sizeof *o->bits),
                  .both = sm_alloc(words, sizeof *o->both),
                  .words = words};
-    return o->begin && o->end && o->row && o->first && o->bits && o->both;
+    return o->begin && o->end && o->row && o->first && o->pairs && o->bits && o->both;
 }
 
 /* Rows of a block, those included that complete the last group. */
@@ -122,6 +131,25 @@ static void pair_first(const order *o, uint32_t *row, size_t count) {
     row[1] = partner;
 }
 
+static int by_sharing(const void *a, const void *b) {
+    const pair *p = a, *q = b;
+    if (p->steps != q->steps) return p->steps > q->steps ? -1 : 1;
+    if (p->shared != q->shared) return p->shared > q->shared ? -1 : 1;
+    return (p->row[0] > q->row[0]) - (p->row[0] < q->row[0]);
+}
+
+/* Pairs that share as much become neighbours: a group has as many turns as the one of its pairs
+ * that shares least. */
+static void sort_pairs(order *o, size_t rows) {
+    for (size_t i = 0; i < rows / 2; i++) {
+        const uint32_t *row = o->row + 2 * i;
+        o->pairs[i] = (pair){
+            {row[0], row[1]}, (uint16_t)length(o, row[0]), (uint16_t)shared(o, row[0], row[1])};
+    }
+    qsort(o->pairs, rows / 2, sizeof *o->pairs, by_sharing);
+    for (size_t i = 0; i < rows; i++) o->row[i] = o->pairs[i / 2].row[i % 2];
+}
+
 /* Groups of as many turns and steps follow each other, so that a core foresees where loops end. */
 static int by_steps(const void *a, const void *b) {
     const uint16_t *p = a, *q = b;
@@ -137,13 +165,14 @@ static void plan_segment(sm_packed *p, order *o, size_t block, size_t tile, plac
     sort_rows(o, rows, sm_tile_cols(p, tile));
     for (size_t r = rows; r < padded; r++) o->row[r] = (uint32_t)r;
     for (size_t i = 0; i < padded; i += 2) pair_first(o, o->row + i, padded - i);
+    sort_pairs(o, padded);
     uint16_t *head = p->head16 + at->head;
     for (size_t i = 0; i < padded; i += mr, head += head_words) {
         const uint32_t *row = o->row + i;
-        const size_t steps = length(o, row[0]);
+        const pair *pairs = o->pairs + i / 2;
+        const size_t steps = pairs->steps;
         size_t turns = steps / 2;
-        for (size_t r = 0; r < mr; r += 2)
-            turns = sm_min_size(turns, shared(o, row[r], row[r + 1]));
+        for (size_t q = 0; q < mr / 2; q++) turns = sm_min_size(turns, pairs[q].shared);
         head[0] = (uint16_t)turns;
         head[1] = (uint16_t)(steps - 2 * turns);
         for (size_t r = 0; r < mr; r++) head[COUNTS + r] = (uint16_t)row[r];
