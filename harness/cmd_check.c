@@ -102,6 +102,6 @@ int cmd_check(int argc, char **argv) {
     arguments a = {.run = {.seed = 1}, .repeat = 1};
     const int code = read_options(argc, argv, long_options, usage, set_option, &a);
     if (code >= 0) return code;
-    const sm_status status = sm_axes_isa_default(&a.run);
+    const sm_status status = sm_axes_complete_isa(&a.run);
     return status == SM_OK ? run_checks(&a.run, a.repeat) : complain_status(status);
 }

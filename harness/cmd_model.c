@@ -15,7 +15,7 @@ static const char usage[] =
     "  --weights FILE      .safetensors: conv1, conv2, bn, dense1, dense2\n"
     "  --weights-order O   what their axes are where the file does not say: in-out,hwio (default)\n"
     "                      or PyTorch's out-in,oihw\n"
-    "  --data DIR          t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, or .gz\n"
+    "  --data DIR          t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte; .gz first\n"
     "  --batch LIST        images a call (1,32,128,512)\n"
     "  --threads LIST|all  (1)\n"
     "  --isa auto|NAME,... levels that may be used\n"
@@ -25,7 +25,7 @@ static const char usage[] =
     "  --budget T          time for all (60s)\n"
     "  --images N          use the first N images\n"
     "  --accuracy          accuracy only\n"
-    "  --predictions FILE  image, label, prediction and logits as CSV\n"
+    "  --predictions FILE  image, label, prediction and logits as CSV, instead of what FILE had\n"
     "  --out FILE          write records to FILE (JSON lines)\n"
     "  --json              records on stdout instead of tables\n";
 
@@ -158,7 +158,7 @@ static sm_status complete(model_options *o, sm_run_options *axes) {
         return sm_fail(SM_E_ARG, "--threads: expected at most %d values", MODEL_THREADS);
     o->threads_count = axes->threads_count;
     memcpy(o->threads, axes->threads, axes->threads_count * sizeof *axes->threads);
-    SM_TRY(sm_axes_isa_default(axes));
+    SM_TRY(sm_axes_complete_isa(axes));
     o->isa_mask = sm_axes_masks(axes->isa, axes->isa_count);
     return SM_OK;
 }

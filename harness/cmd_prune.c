@@ -98,7 +98,7 @@ static const struct option long_options[] = {
 typedef struct arguments {
     sm_prune_request request;
     const char *pattern; /* NULL: not given */
-    int pool, store, step, json;
+    int pool, store, step, seed, json;
 } arguments;
 
 /* One of two words: *out is 0 or 1. */
@@ -171,6 +171,7 @@ static sm_status set_how(arguments *a, int option, const char *value) {
     case OPT_SPARSITY:
         return sm_prune_sparsity_parse("--sparsity", value, &r->sparsity);
     default:
+        a->seed = 1;
         return set_seed(value, &r->seed);
     }
 }
@@ -250,6 +251,8 @@ static sm_status complete(arguments *a) {
         return sm_fail(SM_E_ARG, "prune: expected --schedule and --step together");
     if (r->global && r->tfmot)
         return sm_fail(SM_E_ARG, "--compat tfmot: TFMOT has no --scope global");
+    if (a->seed && strcmp(r->score, "random") != 0)
+        return sm_fail(SM_E_ARG, "--seed: expected --score random beside it");
     if (a->store && !r->out) return sm_fail(SM_E_ARG, "--store: expected --out FILE beside it");
     if (r->out && !ends_in(r->out, ".safetensors"))
         return sm_fail(SM_E_ARG, "--out '%s': expected a name that ends in .safetensors", r->out);

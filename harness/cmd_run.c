@@ -40,7 +40,7 @@ static const char usage[] =
     "  --peers auto|none|NAME,...    other libraries\n"
     "How:\n"
     "  --precision P        relative half-width of the speedup's 95 % interval (2%)\n"
-    "  --budget T           time for all, 90s, 5m, 1h (no limit)\n"
+    "  --budget T           time to aim at, 90s, 5m, 1h (no limit); a point has 9 rounds at least\n"
     "  --cache LIST         warm (default), cold-weights: W comes from memory at every call\n"
     "  --seed N             weights and activations (1)\n"
     "  --out FILE           append records to FILE (JSON lines), benchmark.json beside it\n"

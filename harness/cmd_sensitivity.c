@@ -17,7 +17,7 @@ static const char usage[] =
     "timed.\n"
     "  --weights FILE      .safetensors, as for sparsemark model\n"
     "  --weights-order O   as for sparsemark model (in-out,hwio)\n"
-    "  --data DIR          t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, or .gz\n"
+    "  --data DIR          t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte; .gz first\n"
     "  --pattern LIST      unstructured, block:RxC, nm:N:M, nm:N:M@V, rows\n"
     "                      (unstructured,block:16x1,nm:2:4,nm:1:4,rows)\n"
     "  --sparsity LIST     shares of zeros or ranges FIRST:LAST:STEP (0.1:0.9:0.1,0.95); nm has "
@@ -113,6 +113,7 @@ static sm_status set_option(void *options, int option, char *value) {
     case OPT_SCORE:
         return set_score(o, value);
     case OPT_SEED:
+        o->seeded = 1;
         return sm_axis_seed(&o->axes, value);
     case OPT_LAYERS:
         o->layers = value;
@@ -132,6 +133,8 @@ static sm_status complete(sweep_options *o) {
     size_t taking = 0;
     if (!o->weights || !o->data)
         return sm_fail(SM_E_ARG, "sensitivity: expected --weights FILE and --data DIR");
+    if (o->seeded && !o->random)
+        return sm_fail(SM_E_ARG, "--seed: expected --score random beside it");
     if (axes->pattern_count == 0)
         SM_TRY(sm_axis_pattern(axes, "unstructured,block:16x1,nm:2:4,nm:1:4,rows"));
     for (size_t i = 0; i < axes->pattern_count; i++)
@@ -143,7 +146,7 @@ static sm_status complete(sweep_options *o) {
     if (!axes->sparsity_given) SM_TRY(sm_axis_sparsity_default(axes, "0.1:0.9:0.1,0.95"));
     if (axes->threads_count == 0) SM_TRY(sm_axis_threads(axes, "1"));
     if (axes->threads_count > 1) return sm_fail(SM_E_ARG, "--threads: expected one number");
-    SM_TRY(sm_axes_isa_default(axes));
+    SM_TRY(sm_axes_complete_isa(axes));
     return o->out ? whole_file_check(o->out, WHOLE_FILE_NEW) : SM_OK;
 }
 

@@ -38,7 +38,12 @@ static int unknown_command(const char *name) {
     return complain(EXIT_CODE_USAGE, "unknown command '%s' (see sparsemark help)", name);
 }
 
+static int superfluous(const char *word) {
+    return complain(EXIT_CODE_USAGE, "'%s': expected no further argument", word);
+}
+
 static int help(int argc, char **argv) {
+    if (argc > 2) return superfluous(argv[2]);
     if (argc > 1) {
         const struct command *command = find_command(argv[1]);
         if (command == NULL) return unknown_command(argv[1]);
@@ -53,7 +58,8 @@ static int help(int argc, char **argv) {
     (void)puts("  help         this text, or help COMMAND\n"
                "  --version    version and commit\n\n"
                "Exit codes: 0 fine, 1 confirmed regression, 2 usage or input/output, 3 undecided,\n"
-               "4 wrong result, 5 not comparable or a demanded instruction set is missing.");
+               "4 wrong result, 5 not comparable or a demanded instruction set is missing.\n"
+               "Interrupted, it dies of the signal: 128 and its number, as shells say.");
     return finish_stdout(EXIT_CODE_OK);
 }
 
@@ -78,6 +84,7 @@ int main(int argc, char **argv) {
     if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         return help(argc - 1, argv + 1);
     if (strcmp(name, "--version") == 0) {
+        if (argc > 2) return superfluous(argv[2]);
         (void)printf("sparsemark %s (commit %s%s)\n", SM_BUILD_VERSION, SM_BUILD_COMMIT,
                      SM_BUILD_DIRTY == 1 ? ", modified" : "");
         return finish_stdout(EXIT_CODE_OK);

@@ -96,7 +96,7 @@ static size_t mc_choice(const listing *l, const sm_kernel *k) {
     if (l->opt->mc) return l->opt->mc;
     if (rows_first(l, k)) return SMALL_BLOCK;
     const size_t fit = sm_l2_bytes() / 2 / (k->nr * sizeof(float));
-    return fit < k->mr ? k->mr : fit;
+    return fit < k->mr ? k->mr : sm_min_size(fit, SM_MAX_BLOCK_ROWS);
 }
 
 static int allowed(const listing *l, const sm_kernel *k) {

@@ -81,8 +81,13 @@ static candidate *best_of(search *s, int dense) {
     return best;
 }
 
+static void judge(search *s, candidate *c) {
+    c->best_s = sm_trial_call_s(&s->trial, c->is.kernel, &c->times);
+}
+
 static void run_once(search *s, candidate *c) {
-    c->best_s = sm_trial_run(&s->trial, &c->packed, &c->times);
+    sm_trial_run(&s->trial, &c->packed, &c->times);
+    judge(s, c);
 }
 
 /* By how much a candidate must be behind the best to leave, so that the others have more turns. The
@@ -149,6 +154,8 @@ static void turn(search *s, double deadline) {
 
 static size_t thin_out(search *s) {
     size_t left = 0;
+    for (size_t i = 0; i < s->count; i++)
+        if (s->c[i].times.run_s > 0) judge(s, &s->c[i]); /* packing X is known better now */
     for (size_t i = 0; i < s->count; i++) {
         if (!s->c[i].out) leave_if_slow(s, &s->c[i]);
         left += !s->c[i].out;

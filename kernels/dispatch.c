@@ -135,7 +135,7 @@ uint32_t sm_isa_usable(const sm_cpuid *c) {
 }
 
 uint32_t sm_isa_mask(void) {
-    /* Racing first calls compute the same value, so relaxed order is enough. */
+    /* Racing first calls compute the same value. */
     static _Atomic uint32_t cached;
     uint32_t mask = cached;
     if (mask == 0) {

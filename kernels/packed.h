@@ -18,6 +18,9 @@ typedef enum sm_strips { SM_STRIPS_BASE, SM_STRIPS_AVX2, SM_STRIPS_ASKING } sm_s
  * all. Kernels of `sell` are made for one of these, see spmm/sell_steps.h. */
 typedef enum sm_ask_y { SM_Y_EARLY, SM_Y_LATE, SM_Y_NEVER } sm_ask_y;
 
+/* Rows of a block, which some formats count in 16 bits. */
+enum { SM_MAX_BLOCK_ROWS = 1 << 16 };
+
 /* Weights packed for one kernel. W is cut into parts of rows of about equal cost, for threads,
  * these into row blocks of at most mc rows, and columns into K tiles of kt; every cut of rows is a
  * multiple of mr, so that panels, and with them sums, do not depend on the cuts; but for sell,

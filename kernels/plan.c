@@ -118,7 +118,9 @@ void sm_plan_pack_x(const sm_plan *plan, const sm_args *args, void *workspace) {
 }
 
 static sm_status check_conv(const sm_plan *plan, const sm_conv_args *c) {
-    if (c->channels * c->kernel_h * c->kernel_w != plan->info.cols)
+    size_t cols;
+    if (__builtin_mul_overflow(c->channels, c->kernel_h, &cols) ||
+        __builtin_mul_overflow(cols, c->kernel_w, &cols) || cols != plan->info.cols)
         return sm_fail(SM_E_ARG,
                        "convolution of %zu channels by %zu x %zu: expected %zu weights an output "
                        "channel, as the plan has",

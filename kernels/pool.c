@@ -2,6 +2,7 @@
  * tens of microseconds, the pause between two layers of a network, and then sleeps: waking a
  * sleeper costs as much as a small layer. */
 #include "packed.h"
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -105,16 +106,18 @@ static sm_status start(sm_pool *p, size_t i, const int *cpus) {
     if (!error) error = pthread_create(&p->thread[i], &attributes, worker, p);
     CPU_FREE(set);
     pthread_attr_destroy(&attributes);
-    if (error && cpus) return sm_fail(SM_E_ARG, "cannot start a thread on CPU %d", cpus[i]);
+    if (error && cpus && error != EAGAIN && error != ENOMEM)
+        return sm_fail(SM_E_ARG, "cannot start a thread on CPU %d", cpus[i]);
     if (error) return sm_fail(SM_E_NOMEM, "cannot start %zu threads", i + 1);
     p->threads++;
     return SM_OK;
 }
 
 sm_status sm_pool_create(size_t threads, const int *cpus, sm_pool **out) {
-    sm_pool *p = sm_alloc(1, sizeof *p + threads * sizeof p->thread[0]);
+    const size_t most = (SIZE_MAX - sizeof(sm_pool)) / sizeof(pthread_t);
     sm_status status = SM_OK;
     *out = NULL;
+    sm_pool *p = threads > most ? NULL : sm_alloc(1, sizeof *p + threads * sizeof p->thread[0]);
     if (!p) return sm_fail(SM_E_NOMEM, "no memory for a pool of %zu threads", threads);
     *p = (sm_pool){0};
     pthread_mutex_init(&p->turn, NULL);

@@ -69,7 +69,7 @@ sm_status sm_trial_begin(sm_trial *t, size_t mr, size_t nr) {
     t->y = sm_alloc(t->w->rows * t->ld, sizeof *t->y);
     t->workspace = sm_alloc(((k + t->w->rows + mr) * nr + 64) * sizeof(float), 1);
     t->l2 = sm_l2_bytes();
-    t->spans_l2 = sm_spans_l2(t->w, t->opt->n);
+    t->spans_l2 = t->of_rows <= 1 && sm_spans_l2(t->w, t->opt->n);
     if (!t->cold && t->of_rows > 1 && t->opt->n <= SM_FEW_COLUMNS &&
         behind_l2(t, t->w->rows * k * sizeof(float)))
         t->others_count = 2 * t->l2 / sizeof(float);
@@ -183,9 +183,7 @@ static size_t ask_from(const sm_trial *t, const sm_packed *packed, size_t n) {
     return t->of_rows == 1 && sm_asks(packed, n) ? 0 : SIZE_MAX;
 }
 
-/* A call packs X once for all rows of W; it is told from the shortest times of a run and of
- * packing, since a difference of two that were disturbed may be anything. */
-double sm_trial_run(const sm_trial *t, const sm_packed *packed, sm_times *shortest) {
+void sm_trial_run(sm_trial *t, const sm_packed *packed, sm_times *shortest) {
     sm_args a = {.x = t->x, .y = t->y, .lo = -INFINITY, .hi = INFINITY};
     a.n = sm_trial_columns(t, packed->kernel->nr);
     const int token = t->opt->layout == SM_TOKEN_MAJOR;
@@ -206,8 +204,18 @@ double sm_trial_run(const sm_trial *t, const sm_packed *packed, sm_times *shorte
         sm_driver_pack_x(packed, &a, t->workspace);
         const double pack_s = sm_seconds() - start;
         shortest->pack_s = fmin(shorter(shortest->pack_s, pack_s), shortest->run_s);
+        if (!packed->in_place) t->pack_s = shorter(t->pack_s, pack_s / (double)a.n);
     }
-    const double columns = computed(packed->kernel, t->opt->n) / computed(packed->kernel, a.n);
-    const double pack_s = shortest->pack_s;
+}
+
+/* A call packs X once for all rows of W; it is told from the shortest times of a run and of
+ * packing, since a difference of two that were disturbed may be anything. Strips as wide as these
+ * are take less than twice as long a column as others. */
+double sm_trial_call_s(const sm_trial *t, const sm_kernel *kernel, const sm_times *shortest) {
+    static const double AT_MOST = 2;
+    const size_t n = sm_trial_columns(t, kernel->nr);
+    const double columns = computed(kernel, t->opt->n) / computed(kernel, n);
+    const double usual_s = t->pack_s > 0 ? AT_MOST * t->pack_s * (double)n : INFINITY;
+    const double pack_s = fmin(shortest->pack_s, usual_s);
     return (pack_s + (shortest->run_s - pack_s) * t->of_rows) * columns;
 }

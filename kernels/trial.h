@@ -20,8 +20,10 @@ typedef struct sm_trial {
     size_t ld;      /* columns of x and y, feature-major */
     float *x, *y;
     void *workspace;
-    size_t l2;     /* bytes */
-    int spans_l2;  /* see sm_spans_l2() */
+    size_t l2;    /* bytes */
+    int spans_l2; /* W is whole, and see sm_spans_l2() */
+    double
+        pack_s; /* packing a column of X took, the shortest of all candidates; 0 before the first */
     float *others; /* what fills it between two runs, if W as a dense matrix does not fit there */
     size_t others_count;
 } sm_trial;
@@ -46,8 +48,12 @@ void sm_trial_end(sm_trial *t); /* accepts one that was zeroed, or did not begin
 /* Columns of X that are timed where strips have nr. */
 size_t sm_trial_columns(const sm_trial *t, size_t nr);
 
-/* Times packed, which is of t->w, and returns what a call takes as the shortest times say. */
-double sm_trial_run(const sm_trial *t, const sm_packed *packed, sm_times *shortest);
+/* Times packed, which is of t->w. */
+void sm_trial_run(sm_trial *t, const sm_packed *packed, sm_times *shortest);
+
+/* What a call of the kernel takes as the shortest times say: more, where another candidate shows
+ * that packing X was disturbed. */
+double sm_trial_call_s(const sm_trial *t, const sm_kernel *kernel, const sm_times *shortest);
 
 double sm_seconds(void); /* monotonic clock */
 

@@ -193,7 +193,7 @@ def parse(argv):
     parser.add_argument("--seed", type=int, default=1, help="of patterns and values (1)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     parser.add_argument("run", nargs="*", metavar="-- ARGUMENTS",
-                        help=f"passed to `sparsemark run` after {' '.join(RUN)}")
+                        help=f"passed to `sparsemark run` after {' '.join(RUN)}".replace("%", "%%"))
     options = parser.parse_args(argv)
     if options.rounds < 1:
         parser.error("--rounds: expected at least 1")

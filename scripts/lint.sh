@@ -5,6 +5,10 @@ set -uo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root" || exit 2
+if [ $# -gt 1 ] || { [ $# -eq 1 ] && [ "$1" != --no-install ]; }; then
+    echo "lint: unknown argument ${2:-$1}; expected --no-install or nothing" >&2
+    exit 2
+fi
 bash scripts/setup.sh --tests "$@" || exit
 
 # Files that are not ignored, so that a new one is checked before it is added.

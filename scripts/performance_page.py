@@ -119,6 +119,8 @@ def picture_of(section, rows, runs, base):
 def write_page(base):
     import vl_convert
     config = read_json(os.path.join(base, CONFIG))
+    if not isinstance(config, dict) or not isinstance(config.get("sections"), list):
+        raise ReportError(f"{os.path.join(base, CONFIG)}: expected an object with sections")
     check(config["sections"], os.path.join(base, CONFIG))
     targets = read_json(os.path.join(os.path.dirname(os.path.abspath(base)), "targets.json"))
     body, charts, first = [], [], None

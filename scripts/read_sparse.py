@@ -39,6 +39,24 @@ def read(path):
     return arrays
 
 
-if __name__ == "__main__":
-    for name, array in read(sys.argv[1]).items():
+def complain(what):
+    print(f"read_sparse.py: {what}", file=sys.stderr)
+    return 2
+
+
+def main(argv):
+    if len(argv) != 1:
+        return complain("expected the name of a .safetensors file")
+    try:
+        arrays = read(argv[0])
+    except OSError as error:
+        return complain(f"{argv[0]}: cannot read: {error.strerror}")
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+        return complain(f"{argv[0]}: expected a .safetensors file")
+    for name, array in arrays.items():
         print(name, array.dtype, array.shape, f"{np.mean(array == 0):.1%} zero")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

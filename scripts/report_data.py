@@ -355,10 +355,14 @@ def means_of(curves):
         if curve.series == "best" and are_redundant(
                 c for c in curves if (c.conditions, c.n) == (curve.conditions, curve.n)):
             continue
+        nearest = {}  # a layer counts once at a percent
         for point in curve.points:
             if point.speedup and not outside_means(point.marks):
-                key = (curve.conditions, curve.n, curve.series, round(100 * point.sparsity))
-                buckets[key].append((point, curve))
+                percent = round(100 * point.sparsity)
+                nearest[percent] = min(nearest.get(percent, point), point,
+                                       key=lambda p: abs(100 * p.sparsity - percent))
+        for percent, point in nearest.items():
+            buckets[(curve.conditions, curve.n, curve.series, percent)].append((point, curve))
     rows = []
     for (conditions, n, series, percent), found in sorted(
             buckets.items(), key=lambda kv: (kv[0][0], kv[0][1], kv[0][2] != "best", *kv[0][2:])):

@@ -19,6 +19,30 @@ LAYERS = ["conv1", "conv2", "dense1", "dense2", "all"]
 COLOURS = [*PALETTE[:4], "#000000"]
 DASHES = [[1, 0]] * 4 + [[5, 3]]
 SCHEMA = 2
+NUMBER, TEXT = (int, float), (str,)
+# What is read of a record, and what it must be.
+NEEDED = {
+    "run": {"dense": (dict,), "options": (dict,)},
+    "sensitivity": {**dict.fromkeys(("pattern", "layer"), TEXT),
+                    **dict.fromkeys(("sparsity", "accuracy", "zeros", "lost", "lost_low",
+                                     "lost_high"), NUMBER)}}
+NEEDED_OF_RUN = {"dense": dict.fromkeys(("right", "images"), NUMBER),
+                 "options": dict.fromkeys(("weights", "score"), TEXT)}
+
+
+def lacking(record, needed):
+    """The first field that is missing or not what it must be, None where all is well."""
+    return next((name for name, types in needed.items()
+                 if not isinstance(record.get(name), types)), None)
+
+
+def flaw(record):
+    """The same of a whole record."""
+    found = lacking(record, NEEDED.get(record["type"], {}))
+    if found or record["type"] != "run":
+        return found
+    return next((f"{part}.{name}" for part, needed in NEEDED_OF_RUN.items()
+                 for name in [lacking(record[part], needed)] if name), None)
 
 
 class Records:
@@ -41,6 +65,9 @@ class Records:
                                   "sensitivity") from None
             if schema != SCHEMA:
                 raise ReportError(f"{path}: line {number}: schema {schema}: expected {SCHEMA}")
+            if flaw(record):
+                raise ReportError(f"{path}: line {number}: expected \"{flaw(record)}\" as sparsemark "
+                                  "sensitivity writes it")
             if kind == "run" and self.run is None:
                 self.run = record
             elif kind in kinds:

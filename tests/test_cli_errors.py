@@ -30,6 +30,8 @@ class Usage(ProgramTest):
         self.refused(parts=["no command", "help"])
         self.refused("frobnicate", parts=["'frobnicate'", "help"])
         self.refused("help", "frobnicate", parts=["'frobnicate'"])
+        self.refused("help", "run", "more", parts=["'more'"])
+        self.refused("--version", "more", parts=["'more'"])
         self.refused("-x", parts=["'-x'"])
 
     def test_unknown_options_of_every_command(self):
@@ -96,6 +98,13 @@ class Usage(ProgramTest):
             self.refused("check", "--isa", value, parts=["level", "scalar", "avx512"])
         for command in ["run", "--layers", "layers.txt"], ["check"]:
             self.refused(*command, env={"SPARSEMARK_ISA": "x"}, parts=["'x'", "scalar", "avx512"])
+
+    def test_a_kernel_of_another_level(self):
+        name = next(n for n, row in kernels().items() if row["isa"] == "autovec256")
+        for how in {"env": {"SPARSEMARK_ISA": "scalar"}}, {}:
+            isa = [] if how else ["--isa", "scalar"]
+            self.run_refused("--kernels", name, *isa, parts=[name, "--isa"], **how)
+            self.refused("check", "--kernels", name, *isa, parts=[name, "--isa"], **how)
 
     def test_a_ceiling(self):
         usable = {row["isa"] for row in kernels().values() if row["usable"]}

@@ -284,6 +284,11 @@ class Model(ProgramTest):
         self.refused("--out", there, parts=[there, "exists"])
         self.refused("--accuracy", "--predictions", self.path("missing", "p.csv"),
                      parts=["p.csv", "No such file"])
+        link = self.path("link.csv")
+        os.symlink(there, link)
+        for place in link, "":
+            self.refused("--accuracy", "--predictions", place, parts=["file"])
+        self.assertTrue(os.path.islink(link))
         with open("/dev/full", "wb") as full:
             self.refuse(self.model("--accuracy", stdout=full), "standard output")
 

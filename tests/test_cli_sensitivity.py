@@ -356,6 +356,21 @@ class Sensitivity(ProgramTest):
         self.assertRegex(done.stderr, r"^sensitivity.py: .*out.jsonl: line 2: expected .*\n$")
         self.assertFalse(os.path.exists(self.path("table.md")))
         self.assertEqual(self.script(self.path("nowhere")).returncode, 2)
+        run_line = {"type": "run", "schema": 2, "dense": {"right": 1, "images": 2},
+                    "options": {"weights": "w", "score": "magnitude"}}
+        cell = {"type": "sensitivity", "schema": 2, "pattern": "rows", "layer": "all",
+                "sparsity": 0.5, "accuracy": 0.5, "zeros": 0.5, "lost": 0, "lost_low": 0,
+                "lost_high": 0}
+        damaged = [(line, field, value) for line in (run_line, cell) for field in line
+                   if field not in ("type", "schema") for value in (None, [])]
+        for line, field, value in damaged:
+            with self.subTest(field, value=value):
+                lines = [{**each, field: value} if each is line else each
+                         for each in (run_line, cell)]
+                self.put("out.jsonl", "".join(json.dumps(each) + "\n" for each in lines))
+                done = self.script(self.path("out.jsonl"))
+                self.assertEqual(done.returncode, 2)
+                self.assertRegex(done.stderr, rf'^sensitivity.py: .*: expected "{field}.*\n$')
 
 
 if __name__ == "__main__":

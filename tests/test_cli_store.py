@@ -71,6 +71,14 @@ class Store(StoreTest):
         self.assert_tensors(read(self.sparse))
         self.assert_tensors(read(self.dense))
 
+    def test_numpy_reader_refuses_in_one_line(self):
+        script = os.path.join(ROOT, "scripts", "read_sparse.py")
+        self.put("bad.safetensors", "garbage, and more of it")
+        for words in [], [self.path("nowhere")], [self.path("bad.safetensors")], ["--help"]:
+            done = subprocess.run([sys.executable, script, *words], capture_output=True, text=True,
+                                  check=False)
+            self.assertEqual((done.returncode, done.stderr.count("\n")), (2, 1), done.stderr)
+
     def test_what_any_reader_finds(self):
         parts, metadata = unpack_raw(self.sparse)
         self.assertEqual(metadata["who"], "tests")

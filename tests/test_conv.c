@@ -166,6 +166,10 @@ static void test_what_is_refused(void **state) {
     assert_string_equal(sm_message(), "convolution of 4 channels by 3 x 3: expected 27 weights an "
                                       "output channel, as the plan has");
     args = c.args;
+    args.kernel_h = SIZE_MAX / 2 + 1; /* times 4 is 0 */
+    args.kernel_w = 4;
+    assert_int_equal(sm_plan_run_conv(plan, &args, NULL), SM_E_ARG);
+    args = c.args;
     args.stride_w = 0;
     assert_int_equal(sm_plan_pack_conv(plan, &args, NULL), SM_E_ARG);
     assert_string_equal(sm_message(), "convolution with a stride of 0: expected 1 or more");

@@ -6,8 +6,10 @@
 
 #include <cmocka.h>
 
+#include <float.h>
 #include <math.h>
 #include <sparsemark/matrix.h>
+#include <sparsemark/reference.h>
 #include <string.h>
 
 static const float dense[12] = {1, 0, -2, 0, /**/ 0, 0, 0, 0, /**/ -0.0f, 3, 0, 4};
@@ -118,6 +120,36 @@ static void test_invariants(void **state) {
     expect_broken(&csr, "row 2, column 1: expected a finite nonzero value");
 }
 
+/* Sums may be off by a unit a term, and where nothing is added they may not. */
+static void test_reference(void **state) {
+    (void)state;
+    const float of_two_rows[] = {1, -2, 3, 0, 0, 0}, x[] = {1, 1, 1};
+    float y[] = {2, 0};
+    const size_t column = 0;
+    double exact[2], bound[2];
+    sm_csr w;
+    assert_int_equal(sm_csr_from_dense(of_two_rows, 2, 3, 3, 1, &w), SM_OK);
+    const sm_args a = {.x = x,
+                       .x_rs = 1,
+                       .x_cs = 3,
+                       .y = y,
+                       .y_rs = 1,
+                       .y_cs = 2,
+                       .n = 1,
+                       .lo = -INFINITY,
+                       .hi = INFINITY};
+    sm_reference(&w, &a, &column, 1, exact, bound);
+    assert_true(exact[0] == 2 && exact[1] == 0 && bound[1] == 0);
+    assert_true(bound[0] >= 4 * 6 * 0x1p-24 && bound[0] < 4 * 6 * 0x1p-23);
+    assert_true(sm_reference_error(&w, &a, &column, 1, exact, bound) == 0);
+    y[0] = 2 + 0x1p-22f;
+    const double error = sm_reference_error(&w, &a, &column, 1, exact, bound);
+    assert_true(error > 0.1 && error < 1);
+    y[1] = FLT_TRUE_MIN;
+    assert_true(isinf(sm_reference_error(&w, &a, &column, 1, exact, bound)));
+    sm_csr_free(&w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_alloc_is_aligned_and_checks_overflow),
@@ -126,6 +158,7 @@ int main(void) {
         cmocka_unit_test(test_dense_with_padded_rows),
         cmocka_unit_test(test_dense_must_be_finite),
         cmocka_unit_test(test_invariants),
+        cmocka_unit_test(test_reference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

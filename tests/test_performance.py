@@ -286,6 +286,12 @@ class Page(Report):
         with contextlib.redirect_stderr(io.StringIO()) as err:
             self.assertEqual(performance_page.main([self.path("nothing")]), 2)
         self.assertEqual(err.getvalue().count("\n"), 1)
+        for text in "{}", "[]", '{"sections": 1}':
+            os.makedirs(self.path("wrong"), exist_ok=True)
+            with open(self.path("wrong", "performance.json"), "w", encoding="utf-8") as file:
+                file.write(text)
+            with self.assertRaisesRegex(report_data.ReportError, "with sections"):
+                performance_page.write_page(self.path("wrong"))
 
     def test_the_committed_pages_have_their_sections(self):
         results = os.path.join(ROOT, "results")

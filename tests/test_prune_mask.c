@@ -101,6 +101,14 @@ static void one_threshold_over_many_tensors(void **state) {
         assert_memory_equal(each, all, sizeof all);
     }
     float threshold;
+    uint8_t none[ALL];
+    sm_prune_result result;
+    sm_prune_options o = options_of("unstructured", (double)NAN, SM_ORDER_OUT_IN);
+    w[1 + 699] = INFINITY; /* the threshold that keeps none, this neither */
+    o.threshold = &threshold;
+    assert_int_equal(sm_prune_threshold(parts, counts, 5, 1, &threshold), SM_OK);
+    assert_int_equal(sm_prune_mask(parts[2], &counts[2], 1, &o, none, &result), SM_OK);
+    assert_int_equal(result.kept, 0);
     w[1 + 699] = NAN;
     assert_int_equal(sm_prune_threshold(parts, counts, 5, 0.5, &threshold), SM_E_FORMAT);
     assert_string_equal(sm_message(), "scores 2: element 699: expected a number, got NaN");

@@ -173,6 +173,7 @@ static void schedules_that_are_none(void **state) {
     assert_int_equal(sm_schedule_parse("constant:0.5", &s), SM_OK);
     assert_true(s.begin == 0 && s.end == -1 && s.frequency == 100);
     assert_true(sm_schedule_updates(&s, 0) && sm_schedule_updates(&s, 900));
+    assert_false(sm_schedule_updates(&(sm_schedule){0}, 0)); /* what a refused text leaves */
     assert_false(sm_schedule_updates(&s, 901) || sm_schedule_updates(&s, -100));
 }
 

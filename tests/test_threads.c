@@ -204,6 +204,8 @@ static void test_threads_are_pinned(void **state) {
         sm_pool_free(pool);
         assert_true(ran[0] == cpu || ran[1] == cpu);
     }
+    assert_int_equal(sm_pool_create(SIZE_MAX / 4, NULL, &pool), SM_E_NOMEM);
+    assert_null(pool);
     problem p;
     make_problem(8, 8, 8, 0, third, &p);
     const int nowhere = CPU_SETSIZE + 5;

@@ -125,8 +125,17 @@ uint32_t sm_axes_levels(const sm_run_options *o) {
     return sm_isa_mask() & ((2u << level) - 1); /* the list is in ascending order */
 }
 
+static sm_status refuse_beside_others(const char *word) {
+    char known[256] = "";
+    for (size_t i = 0, at = 0; i < sm_isa_count(); i++, at = strlen(known))
+        snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "", sm_isa_name(i));
+    return sm_fail(SM_E_ARG, "--isa '%s': expected auto or all alone, or levels of %s", word,
+                   known);
+}
+
 static sm_status add_level(sm_run_options *o, const char *name) {
     size_t level;
+    if (strcmp(name, "auto") == 0 || strcmp(name, "all") == 0) return refuse_beside_others(name);
     SM_TRY(usable_level("--isa", name, &level));
     if (!(sm_axes_levels(o) >> level & 1))
         return sm_fail(SM_E_ARG, "--isa %s: expected no level above --ceiling %s", name,
@@ -158,22 +167,15 @@ sm_status sm_axis_isa(sm_run_options *o, const char *text) {
     return SM_OK;
 }
 
-static sm_status kernels_below_ceiling(const sm_run_options *o) {
-    for (size_t i = 0; i < o->kernels_count; i++)
-        if (!(sm_axes_levels(o) >> sm_kernel_find(o->kernels[i])->level & 1))
-            return sm_fail(SM_E_ARG, "--kernels %s: expected no level above --ceiling %s",
-                           o->kernels[i], o->ceiling);
-    return SM_OK;
-}
-
 static sm_status find_format(const char *word, size_t *format) {
-    char known[256] = "auto, all";
+    char known[256] = "";
     for (*format = 0; *format < sm_format_count(); ++*format) {
         if (strcmp(sm_format_name(*format), word) == 0) return SM_OK;
         const size_t used = strlen(known);
         snprintf(known + used, sizeof known - used, ", %s", sm_format_name(*format));
     }
-    return sm_fail(SM_E_ARG, "--format '%s': expected one of %s", word, known);
+    return sm_fail(SM_E_ARG, "--format '%s': expected auto or all alone, or some of %s", word,
+                   known + 2);
 }
 
 static void add_format(sm_run_options *o, size_t format) {
@@ -217,7 +219,8 @@ static sm_status add_peer(sm_run_options *o, const char *word) {
         o->peers |= 1u << i;
         return SM_OK;
     }
-    return sm_fail(SM_E_ARG, "--peers '%s': expected auto, none, or names from 'list peers'", word);
+    return sm_fail(SM_E_ARG,
+                   "--peers '%s': expected auto or none alone, or names from 'list peers'", word);
 }
 
 sm_status sm_axis_peers(sm_run_options *o, const char *text) {
@@ -296,10 +299,21 @@ sm_status sm_axis_weights_order(sm_run_options *o, const char *text) {
     return orders_parse(text, &o->sources.options.orders);
 }
 
-sm_status sm_axes_isa_default(sm_run_options *o) {
+static sm_status check_kernel(const sm_run_options *o, const char *name) {
+    const size_t level = sm_kernel_find(name)->level;
+    if (!(sm_axes_levels(o) >> level & 1))
+        return sm_fail(SM_E_ARG, "--kernels %s: expected no level above --ceiling %s", name,
+                       o->ceiling);
+    if (!(sm_axes_masks(o->isa, o->isa_count) >> level & 1))
+        return sm_fail(SM_E_ARG, "--kernels %s: expected a level of --isa or SPARSEMARK_ISA", name);
+    return SM_OK;
+}
+
+sm_status sm_axes_complete_isa(sm_run_options *o) {
     const char *forced = getenv("SPARSEMARK_ISA");
-    if (o->isa_count > 0) return SM_OK;
-    return sm_axis_isa(o, forced && *forced ? forced : "auto");
+    if (o->isa_count == 0) SM_TRY(sm_axis_isa(o, forced && *forced ? forced : "auto"));
+    for (size_t i = 0; i < o->kernels_count; i++) SM_TRY(check_kernel(o, o->kernels[i]));
+    return SM_OK;
 }
 
 int sm_axes_any_kernel(uint32_t isa_mask, uint32_t format_mask) {
@@ -329,8 +343,7 @@ sm_status sm_axes_complete(sm_run_options *o) {
     if (o->layout_count == 0) SM_TRY(sm_axis_layout(o, "feature"));
     if (o->threads_count == 0) SM_TRY(sm_axis_threads(o, "1"));
     if (o->cold_count == 0) SM_TRY(sm_axis_cache(o, "warm"));
-    SM_TRY(sm_axes_isa_default(o));
-    SM_TRY(kernels_below_ceiling(o));
+    SM_TRY(sm_axes_complete_isa(o));
     if (!o->format_given) SM_TRY(sm_axis_format(o, "auto"));
     const uint32_t isa = sm_axes_masks(o->isa, o->isa_count);
     const uint32_t format = sm_axes_masks(o->format, o->format_count);

@@ -39,8 +39,9 @@ sm_status sm_axis_sparsity_default(sm_run_options *o, const char *text);
 /* Levels that may run: all usable ones up to the ceiling. */
 uint32_t sm_axes_levels(const sm_run_options *o);
 
-/* Without --isa: what SPARSEMARK_ISA says, else all usable levels. */
-sm_status sm_axes_isa_default(sm_run_options *o);
+/* Without --isa: what SPARSEMARK_ISA says, else all usable levels. SM_E_ARG where a kernel asked
+ * for by name is of another. */
+sm_status sm_axes_complete_isa(sm_run_options *o);
 
 /* Every axis that was not given gets its default. SM_E_ARG where no kernel is in all of them. */
 sm_status sm_axes_complete(sm_run_options *o);

@@ -6,8 +6,8 @@ static sm_status add_kernel(sm_run_options *o, const char *word) {
     const sm_kernel *k = sm_kernel_find(word);
     if (!k)
         return sm_fail(SM_E_ARG,
-                       "--kernels '%s': expected best, or all, sweep, plan and names from 'list "
-                       "kernels'",
+                       "--kernels '%s': expected best alone, or all, sweep, plan and names from "
+                       "'list kernels'",
                        word);
     if (!(sm_isa_mask() >> k->level & 1))
         return sm_fail(SM_E_ISA, "--kernels %s: level %s is not usable on this machine", word,

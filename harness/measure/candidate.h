@@ -6,6 +6,8 @@
 #include "measure/watch.h"
 #include <sparsemark/plan.h>
 
+enum { MAX_CANDIDATES = 128 }; /* timed together */
+
 /* One copy of the packed weights. Calls take the copies in turn: with more than the last-level
  * cache holds, every call finds its weights in memory. */
 typedef struct sm_copy {

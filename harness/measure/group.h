@@ -5,8 +5,6 @@
 #include "measure/candidate.h"
 #include "measure/session.h"
 
-enum { MAX_CANDIDATES = 128 };
-
 typedef struct group {
     sm_session *session;
     const sm_point *point;

@@ -43,14 +43,16 @@ sm_status sm_axis_share(const char *option, const char *text, double *out) {
 }
 
 sm_status sm_axis_time(const char *option, const char *text, double *out) {
-    const char *end;
-    SM_TRY(sm_axis_number(option, text, 0, 1e6, &end, out));
+    const char *end = text;
+    const int number = sm_axis_number(option, text, 0, 1e6, &end, out) == SM_OK;
     const double unit = *end == '\0' || strcmp(end, "s") == 0 ? 1
                         : strcmp(end, "m") == 0               ? 60
                         : strcmp(end, "h") == 0               ? 3600
                                                               : 0;
-    if (unit == 0 || *out == 0)
-        return sm_fail(SM_E_ARG, "%s '%s': expected a time such as 90s, 5m or 1h", option, text);
+    if (!number || unit == 0 || *out == 0)
+        return sm_fail(SM_E_ARG,
+                       "%s '%s': expected a time above 0 and up to 1e6, such as 90s, 5m or 1h",
+                       option, text);
     *out *= unit;
     return SM_OK;
 }

@@ -5,7 +5,7 @@
 #include "measure/stats.h"
 #include <stdlib.h>
 
-enum { MAX_TIMED = 64, CHECK_EVERY = 3 };
+enum { CHECK_EVERY = 3 };
 static const double SAMPLE_NS = 4e6;
 
 static void place(void *arg) {
@@ -39,8 +39,8 @@ static sm_status reserve(sm_candidate *c) {
 }
 
 static sm_status run_round(sm_candidate **candidates, size_t count, size_t round) {
-    sm_timed items[MAX_TIMED] = {0};
-    double ns[MAX_TIMED];
+    sm_timed items[MAX_CANDIDATES] = {0};
+    double ns[MAX_CANDIDATES];
     for (size_t i = 0; i < count; i++) {
         /* Start elsewhere each round, and turn round every second one. */
         const size_t step = (i + round / 2) % count;

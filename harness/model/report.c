@@ -2,12 +2,9 @@
 #include "model/report.h"
 #include "measure/report.h"
 #include "records/table.h"
-#include <errno.h>
+#include "whole_file.h"
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 size_t model_predict(const float *logits, size_t classes) {
     size_t best = 0;
@@ -152,23 +149,12 @@ static int write_lines(FILE *f, const network *net, const unsigned char *labels,
         for (size_t c = 0; c < net->classes; c++) (void)fprintf(f, ",%.9g", (double)l[c]);
     }
     (void)fputc('\n', f);
-    return fflush(f) != 0 || ferror(f) || fsync(fileno(f)) != 0;
+    return ferror(f);
 }
 
 sm_status model_write_predictions(const char *path, const network *net, const unsigned char *labels,
                                   const float *logits, size_t count) {
-    char *name;
-    if (asprintf(&name, "%s.%ld.tmp", path, (long)getpid()) < 0)
-        return sm_fail(SM_E_NOMEM, "%s: no memory for its name", path);
-    FILE *f = fopen(name, "wxe");
-    errno = f ? 0 : errno;
-    int failed = !f || write_lines(f, net, labels, logits, count);
-    if (f && fclose(f) != 0) failed = 1;
-    if (!failed) failed = rename(name, path) != 0;
-    const sm_status status =
-        failed ? sm_fail(SM_E_IO, "%s: cannot write: %s", path, strerror(errno ? errno : EIO))
-               : SM_OK;
-    if (failed && f) (void)unlink(name);
-    free(name);
-    return status;
+    whole_file file;
+    SM_TRY(whole_file_open(path, WHOLE_FILE_REPLACE, &file));
+    return whole_file_close(&file, write_lines(file.stream, net, labels, logits, count));
 }

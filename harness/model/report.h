@@ -18,7 +18,8 @@ json_t *model_json(const char *weights, const model_accuracy *accuracy, const mo
 void model_print_network(const char *weights, const network *net, const model_accuracy *accuracy);
 void model_print_point(const model_point *point, const char *torch);
 
-/* image,label,predicted,logits: a line an image. Writes path whole or not at all. */
+/* image,label,predicted,logits: a line an image. Writes path whole or not at all, and in the place
+ * of a regular file only. */
 sm_status model_write_predictions(const char *path, const network *net, const unsigned char *labels,
                                   const float *logits, size_t count);
 

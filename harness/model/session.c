@@ -8,6 +8,7 @@
 #include "model/report.h"
 #include "model/subject.h"
 #include "records/record.h"
+#include "whole_file.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,7 +171,14 @@ static sm_status time_all(session *s) {
     return status;
 }
 
+/* Before anything takes time. */
+static sm_status check_outputs(const model_options *o) {
+    if (o->predictions) SM_TRY(whole_file_check(o->predictions, WHOLE_FILE_REPLACE));
+    return o->out ? whole_file_check(o->out, WHOLE_FILE_NEW) : SM_OK;
+}
+
 static sm_status run(session *s) {
+    SM_TRY(check_outputs(s->o));
     SM_TRY(read_inputs(s));
     sm_machine_cpus(s->cpus, MAX_CPUS);
     SM_TRY(infer(s));

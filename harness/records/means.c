@@ -35,7 +35,7 @@ static int by_series(const void *x, const void *y) {
     const item *a = x, *b = y;
     int c = compare_series(a->curve, b->curve);
     if (!c) c = a->percent - b->percent;
-    return c ? c : (a->point > b->point) - (a->point < b->point);
+    return c ? c : (a->curve > b->curve) - (a->curve < b->curve);
 }
 
 /* Of two curves behind each of which is one series: whether it is the same. */
@@ -63,6 +63,12 @@ static sm_mean mean_of(const item *items, size_t count) {
     return mean;
 }
 
+/* How far an item is from its percent: a layer counts once there, with the nearest of its points.
+ */
+static double off(const item *it) {
+    return fabs(it->point->sparsity - it->percent / 100.0);
+}
+
 sm_status sm_means_compute(sm_breakeven *breakeven) {
     size_t points = 0, count = 0;
     for (size_t i = 0; i < breakeven->curve_count; i++) points += breakeven->curves[i].count;
@@ -77,7 +83,12 @@ sm_status sm_means_compute(sm_breakeven *breakeven) {
         for (size_t j = 0; j < curve->count; j++) {
             const sm_curve_point *point = &curve->points[j];
             if (point->apart) continue;
-            items[count++] = (item){curve, point, (int)lround(100 * point->sparsity)};
+            const item it = {curve, point, (int)lround(100 * point->sparsity)};
+            item *last = count > 0 ? items + count - 1 : NULL;
+            if (!last || last->curve != curve || last->percent != it.percent)
+                items[count++] = it;
+            else if (off(&it) < off(last))
+                *last = it;
         }
     }
     qsort(items, count, sizeof *items, by_series);

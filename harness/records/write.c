@@ -254,6 +254,7 @@ static sm_status resume_run_id(sm_record_file *file, size_t good_bytes) {
 }
 
 static sm_status open_checked(sm_record_file *file, int resume, size_t good_bytes) {
+    if (file->path[0] == '\0') return sm_fail(SM_E_ARG, "'': expected the name of a file");
     const int flags = resume ? O_RDWR : O_WRONLY | O_CREAT | O_EXCL;
     file->fd = open(file->path, flags | O_CLOEXEC, 0666);
     if (file->fd < 0 && errno == EEXIST)

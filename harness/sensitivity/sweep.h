@@ -15,7 +15,7 @@ typedef struct sweep_options {
     const char *weights_order; /* NULL: the file's own, or in-out,hwio */
     const char *layers, *out;  /* globs, NULL: every layer; NULL: no file */
     size_t images;             /* the first so many; 0 = all */
-    int random;                /* scores by chance, not magnitude */
+    int random, seeded;        /* scores by chance, not magnitude; the seed was given */
     sm_run_options axes;       /* only patterns, sparsities, threads, levels and seed */
 } sweep_options;
 

@@ -23,7 +23,8 @@ static size_t used_columns(const sm_csr *csr, size_t mr) {
 }
 
 static size_t values(const sm_csr *csr, size_t mr) {
-    return used_columns(csr, mr) * mr;
+    const size_t used = used_columns(csr, mr);
+    return used == 0 && csr->nnz > 0 ? SIZE_MAX : used * mr;
 }
 
 /* Packs the panel whose columns were taken; the streams' ends move on. */

@@ -14,8 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_ROWS = 1 << 16 }; /* of a block: rows are 16 bits */
-enum { COUNTS = 2 };         /* words of a head before its rows */
+enum { COUNTS = 2 }; /* words of a head before its rows */
 enum { PARTNERS = 64 };
 
 /* Two rows, the longer one first. */
@@ -303,9 +302,9 @@ static size_t count_groups(const sm_packed *p) {
 static sm_status pack(const sm_csr *csr, sm_packed *out) {
     const size_t heads = count_groups(out) * out->tiles * (COUNTS + out->kernel->mr);
     order o;
-    if (out->mc > MAX_ROWS)
+    if (out->mc > SM_MAX_BLOCK_ROWS)
         return sm_fail(SM_E_LIMIT, "%s: row blocks of %zu rows: expected at most %d",
-                       out->kernel->name, out->mc, MAX_ROWS);
+                       out->kernel->name, out->mc, SM_MAX_BLOCK_ROWS);
     uint32_t *cursor = sm_alloc(csr->rows, sizeof *cursor);
     out->head16 = sm_alloc(heads, sizeof *out->head16);
     int have = order_alloc(out, &o) && cursor && out->head16;

@@ -3,6 +3,7 @@
 #include "prune/mask.h"
 #include "options.h"
 #include "prune/threshold.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -83,10 +84,15 @@ static void cut(const float *restrict score, size_t count, uint32_t bits, uint8_
         mask[i] = (int32_t)sm_magnitude_bits(score[i]) >= (int32_t)bits;
 }
 
+/* Of a threshold of the caller's. */
+static uint32_t threshold_bits(float threshold) {
+    return isinf(threshold) ? SM_KEEP_NONE : sm_magnitude_bits(threshold);
+}
+
 static float mask_unstructured(const sm_prune_options *o, const float *score, size_t count,
                                uint8_t *mask) {
     const sm_scores scores = {&score, &count, 1};
-    const uint32_t bits = o->threshold ? sm_magnitude_bits(*o->threshold)
+    const uint32_t bits = o->threshold ? threshold_bits(*o->threshold)
                                        : sm_threshold_bits(&scores, o->sparsity, o->tfmot);
     cut(score, count, bits, mask);
     return sm_threshold_value(bits);

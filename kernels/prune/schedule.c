@@ -85,7 +85,7 @@ sm_status sm_schedule_parse(const char *text, sm_schedule *out) {
 }
 
 int sm_schedule_updates(const sm_schedule *s, int64_t step) {
-    return step >= s->begin && (step <= s->end || s->end < 0) &&
+    return s->frequency > 0 && step >= s->begin && (step <= s->end || s->end < 0) &&
            (step - s->begin) % s->frequency == 0;
 }
 

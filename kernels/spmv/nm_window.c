@@ -1,6 +1,5 @@
-/* SpMV over slots, for weights that are in a cache, on Intel's cores in L2: there each prefetch
- * would take the place of a load.
- */
+/* SpMV over slots, for weights that are in a cache, on Intel's cores surely in L2: there each
+ * prefetch would take the place of a load. */
 #define ASK_VALUE(p)
 #define ASK_INDEX(p)
 #include "spmv/nm_slots.h"
