@@ -350,14 +350,14 @@ class Sensitivity(ProgramTest):
                               table)
 
     def test_records_that_are_none(self):
-        self.put("out.jsonl", '{"type": "run", "schema": 2}\n{"type": "cell"')
+        run_line = {"type": "run", "schema": 2, "dense": {"right": 1, "images": 2},
+                    "options": {"weights": "w", "score": "magnitude"}}
+        self.put("out.jsonl", json.dumps(run_line) + '\n{"type": "cell"')
         done = self.script(self.path("out.jsonl"))
         self.assertEqual(done.returncode, 2)
         self.assertRegex(done.stderr, r"^sensitivity.py: .*out.jsonl: line 2: expected .*\n$")
         self.assertFalse(os.path.exists(self.path("table.md")))
         self.assertEqual(self.script(self.path("nowhere")).returncode, 2)
-        run_line = {"type": "run", "schema": 2, "dense": {"right": 1, "images": 2},
-                    "options": {"weights": "w", "score": "magnitude"}}
         cell = {"type": "sensitivity", "schema": 2, "pattern": "rows", "layer": "all",
                 "sparsity": 0.5, "accuracy": 0.5, "zeros": 0.5, "lost": 0, "lost_low": 0,
                 "lost_high": 0}

@@ -288,7 +288,8 @@ class Page(Report):
         self.assertEqual(err.getvalue().count("\n"), 1)
         for text in "{}", "[]", '{"sections": 1}':
             os.makedirs(self.path("wrong"), exist_ok=True)
-            with open(self.path("wrong", "performance.json"), "w", encoding="utf-8") as file:
+            with open(os.path.join(self.path("wrong"), "performance.json"), "w",
+                      encoding="utf-8") as file:
                 file.write(text)
             with self.assertRaisesRegex(report_data.ReportError, "with sections"):
                 performance_page.write_page(self.path("wrong"))
