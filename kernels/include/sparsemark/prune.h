@@ -59,7 +59,8 @@ typedef struct sm_prune_options {
     sm_pooling pool; /* what stands for a block */
     sm_weights_order order;
     int tfmot; /* TensorFlow Model Optimization 0.8.0's rules, bit for bit */
-    /* Unstructured: cut here, as sm_prune_threshold() said, not by sparsity; INFINITY keeps none. */
+    /* Unstructured: cut here, as sm_prune_threshold() said, not by sparsity; INFINITY keeps none.
+     */
     const float *threshold;
 } sm_prune_options;
 
