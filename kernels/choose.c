@@ -225,6 +225,7 @@ static void drop_last_finalist(search *s) {
     candidate *last = NULL;
     for (size_t i = 0; i < s->count; i++)
         if (s->c[i].final && (!last || s->c[i].best_s > last->best_s)) last = &s->c[i];
+    if (!last) return;
     last->final = 0;
     s->finalists--;
 }
