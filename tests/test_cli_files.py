@@ -36,7 +36,7 @@ class Output(ProgramTest):
         self.refuse_out(self.folder, self.folder, "exists")
         self.refuse_out(self.folder + "/", self.folder, "directory")
         self.refuse_out("/proc/r.jsonl", "/proc/r.jsonl")
-        self.refuse_out("", "open")
+        self.refuse_out("", "name of a file")
         self.refuse_out("x" * 300, "xxx", "too long")
         os.symlink(self.path("nowhere"), self.path("link"))
         self.refuse_out(self.path("link"), "link")
