@@ -135,12 +135,12 @@ static int is(const sm_kernel *k, const char *variant) {
  * spmm/sell_pointer.c and spmv/nm_ahead.c say; and `panel` is behind `sell` on Intel's, at 50 to
  * 98 % and with 9 to 512 columns. Timing both would cost the packing twice. */
 static int for_other_cores(const listing *l, const sm_kernel *k) {
-    static const char *const of_intel[] = {"pointer", "direct", "ahead"};
-    static const char *const of_others[] = {"quad", "place", "stream"};
+    static const char *const of_intel[] = {"pointer", "direct", "ahead", NULL};
+    static const char *const of_others[] = {"quad", "place", "stream", "bucket", NULL};
     if (!sm_isa_hand_written(k->isa)) return 0;
-    for (size_t i = 0; i < sizeof of_intel / sizeof *of_intel; i++)
-        if (is(k, l->intel ? of_others[i] : of_intel[i])) return 1;
-    return l->intel && is(k, "bucket");
+    for (const char *const *v = l->intel ? of_others : of_intel; *v; v++)
+        if (is(k, *v)) return 1;
+    return 0;
 }
 
 /* Whether weights for one column of X had better be asked for: where they come from memory, and on

@@ -35,6 +35,13 @@ def fixed_sparsity(pattern):
     return 1 - int(found[1]) / int(found[2]) if found else None
 
 
+def lacking(record, needed):
+    """The first of the needed fields that is missing or of another type, None where all is well."""
+    missing = object()
+    return next((name for name, types in needed.items()
+                 if not isinstance(record.get(name, missing), types)), None)
+
+
 class ReportError(Exception):
     """One line for the user: what, where, what was expected."""
 
@@ -140,10 +147,10 @@ def _parse(path, number, line):
     if not isinstance(record.get("run_id"), str):
         raise ReportError(f"{where}: an object without run_id: expected a string")
     if record["type"] == "cell":
-        for name, types in NEEDED.items():
-            if not isinstance(record.get(name, NEEDED), types):
-                expected = " or ".join("null" if t is type(None) else t.__name__ for t in types)
-                raise ReportError(f"{where}: cell field {name}: expected {expected}")
+        name = lacking(record, NEEDED)
+        if name:
+            expected = " or ".join("null" if t is type(None) else t.__name__ for t in NEEDED[name])
+            raise ReportError(f"{where}: cell field {name}: expected {expected}")
     return record
 
 

@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from report import render, write  # noqa: E402
 from report_charts import LINE_LEGEND, PALETTE, _base, _round, _title  # noqa: E402
-from report_data import ReportError  # noqa: E402
+from report_data import ReportError, lacking  # noqa: E402
 
 LAYERS = ["conv1", "conv2", "dense1", "dense2", "all"]
 COLOURS = [*PALETTE[:4], "#000000"]
@@ -30,14 +30,8 @@ NEEDED_OF_RUN = {"dense": dict.fromkeys(("right", "images"), NUMBER),
                  "options": dict.fromkeys(("weights", "score"), TEXT)}
 
 
-def lacking(record, needed):
-    """The first field that is missing or not what it must be, None where all is well."""
-    return next((name for name, types in needed.items()
-                 if not isinstance(record.get(name), types)), None)
-
-
 def flaw(record):
-    """The same of a whole record."""
+    """The first field of a record that is missing or not what it must be, None where all is well."""
     found = lacking(record, NEEDED.get(record["type"], {}))
     if found or record["type"] != "run":
         return found

@@ -25,6 +25,12 @@ SM_INLINE const float *row_at(const void *x, ptrdiff_t bytes) {
     return (const float *)row;
 }
 
+/* The row of a packed strip with that 16-bit offset. */
+enum { STRIP_UNIT = SM_NR == 1 ? 4 : 8 }; /* sm_index_unit(NR) */
+SM_INLINE const float *strip_row(const void *x, uint16_t offset) {
+    return row_at(x, (ptrdiff_t)offset * STRIP_UNIT);
+}
+
 /* Asks for so many cache lines of a stream of W that is read 4 KiB later: hardware stops at the
  * end of a page, and is late where streams differ in pace. */
 enum { WEIGHTS_AHEAD = 1024, LINE = 16 };

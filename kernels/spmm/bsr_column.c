@@ -8,14 +8,13 @@
 _Static_assert(MR *NV + (MR < NV ? MR : NV) + 1 <= VEC_REGS,
                "the tile and the shorter of weights and X row must fit the registers");
 
-enum { UNIT = 8 }; /* sm_index_unit(NR) */
-
 /* Adds the columns from *index to end; returns where the values of the next are. */
 SM_INLINE const float *add_columns(vec acc[MR][NV], const float *value, const uint16_t **index,
                                    const uint16_t *end, const char *x, const size_t nv) {
-    for (; *index < end; ++*index)
-        value =
-            tile_column(acc, ALL_ROWS, value, (const float *)(x + (size_t) * *index * UNIT), nv);
+    for (; *index < end; ++*index) {
+        const size_t offset = **index;
+        value = tile_column(acc, ALL_ROWS, value, (const float *)(x + offset * STRIP_UNIT), nv);
+    }
     return value;
 }
 

@@ -12,23 +12,17 @@ _Static_assert(MR == 1 || MR == 2, "one bucket a row pattern: 2^MR - 1 loops");
 _Static_assert(MR *NV + (MR < NV ? MR : NV) + 1 <= VEC_REGS,
                "the tile and the shorter of weights and X row must fit the registers");
 
-enum { UNIT = 8 }; /* sm_index_unit(NR) */
-
 typedef struct stream {
     const uint16_t *index;
     const float *value;
 } stream;
-
-SM_INLINE const float *row_of(const char *x, uint16_t offset) {
-    return row_at(x, (ptrdiff_t)offset * UNIT);
-}
 
 SM_INLINE void bucket(vec acc[MR][NV], const unsigned rows, size_t count, const char *x, stream *s,
                       const size_t nv) {
     const uint16_t *index = s->index;
     const float *value = s->value;
     for (size_t i = 0; i < count; i++)
-        value = tile_column(acc, rows, value, row_of(x, index[i]), nv);
+        value = tile_column(acc, rows, value, strip_row(x, index[i]), nv);
     s->index = index + count;
     s->value = value;
 }
@@ -38,8 +32,8 @@ SM_INLINE void turns(vec acc[MR][NV], size_t count, const char *x, stream *s, co
     const uint16_t *index = s->index, *end = index + 2 * count;
     const float *value = s->value;
     for (; index < end; index += 2) {
-        value = tile_column(acc, 1, value, row_of(x, index[0]), nv);
-        value = tile_column(acc, 2, value, row_of(x, index[1]), nv);
+        value = tile_column(acc, 1, value, strip_row(x, index[0]), nv);
+        value = tile_column(acc, 2, value, strip_row(x, index[1]), nv);
     }
     s->index = index;
     s->value = value;

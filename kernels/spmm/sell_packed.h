@@ -6,8 +6,7 @@
 #include "spmm/sell_steps.h"
 
 SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
-    enum { UNIT = 8 }; /* sm_index_unit(NR) */
-    const strip s = {.x = (const char *)t->x, .unit = UNIT, .whole = 1};
+    const strip s = {.x = (const char *)t->x, .unit = STRIP_UNIT, .whole = 1};
     multiply_strip(w, t, &s, nv);
 }
 

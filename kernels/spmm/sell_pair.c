@@ -1,48 +1,31 @@
 /* SpMM, one pair of rows in step, for cores that load three vectors a cycle: a turn is a step with
- * a column that both rows use, whose row of X is loaded once, and a step with a column for each. W:
- * formats/sell.c, X: packed strip of NR columns, Y: 2 x NR tile in registers. Limit: FMA ports,
- * also in the single steps behind the turns: with two FMAs, three loads and six issue slots a cycle
- * 2 x 48 with AVX2 takes 12 cycles a turn, of 25 loads and 43 slots, and 6 a single step, of 16
- * and 24. Two rows as wide as four half as wide have whole cache lines of X and Y in a strip, which
- * 24 columns have not; a K tile that fits L1 is half as long. With 512 bits, and two loads a cycle,
- * this is behind four rows (sell_pointer.c). Idea: as sell_steps.h. */
+ * a column that both rows use, whose row of X is loaded once, and a step with a column for each.
+ *
+ * W: formats/sell.c, X: packed strip of NR columns, Y: 2 x NR tile in registers.
+ *
+ * Limit: FMA ports, also in the single steps behind the turns: with two FMAs, three loads and six
+ * issue slots a cycle 2 x 48 with AVX2 takes 12 cycles a turn, of 25 loads and 43 slots, and 6 a
+ * single step, of 16 and 24. Two rows as wide as four half as wide have whole cache lines of X and
+ * Y in a strip, which 24 columns have not; a K tile that fits L1 is half as long. With 512 bits,
+ * and two loads a cycle, this is behind four rows (sell_pointer.c).
+ *
+ * Idea: as sell_steps.h. */
 #include "isa/body.h"
 
 _Static_assert(MR == 2, "one pair");
 _Static_assert(MR *NV + 3 <= VEC_REGS, "the tile, two weights and a vector of X must fit");
 
 enum {
-    UNIT = 8, /* sm_index_unit(NR) */
     TURN = 3, /* offsets */
     COUNTS = 2,
     HEAD = COUNTS + MR
 };
 
-SM_INLINE const float *row_of(const char *x, uint16_t offset) {
-    return row_at(x, (ptrdiff_t)offset * UNIT);
-}
-
-/* A column that both rows use. */
-SM_INLINE void shared_step(vec acc[MR][NV], const uint16_t *index, const float *value,
-                           const char *x, const size_t nv) {
-    const float *xr = row_of(x, *index);
-    const vec a = vec_bcast(value), b = vec_bcast(value + 1);
-    SM_FOR (j, nv) {
-        vec xj = vec_load(xr + j * VL);
-        vec_keep(&xj);
-        acc[0][j] = vec_fma(a, xj, acc[0][j]);
-        acc[1][j] = vec_fma(b, xj, acc[1][j]);
-    }
-}
-
 /* A column for each row. */
 SM_INLINE void single_step(vec acc[MR][NV], const uint16_t *index, const float *value,
                            const char *x, const size_t nv) {
-    SM_FOR (r, MR) {
-        const float *xr = row_of(x, index[r]);
-        const vec weight = vec_bcast(value + r);
-        SM_FOR (j, nv) acc[r][j] = vec_fma(weight, vec_load(xr + j * VL), acc[r][j]);
-    }
+    tile_column(acc, 1, value, strip_row(x, index[0]), nv);
+    tile_column(acc, 2, value + 1, strip_row(x, index[1]), nv);
 }
 
 SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
@@ -66,7 +49,7 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
         }
         ask_ahead(&xs);
         for (; index < turns_end; index += TURN, value += 2 * MR) {
-            shared_step(acc, index, value, x, nv);
+            tile_column(acc, ALL_ROWS, value, strip_row(x, index[0]), nv);
             single_step(acc, index + 1, value + MR, x, nv);
         }
         for (; index < end; index += MR, value += MR) single_step(acc, index, value, x, nv);
