@@ -118,13 +118,16 @@ static double fill(const listing *l, const sm_kernel *k) {
     return (double)format->values(l->sample, k->mr) / (double)l->sample->nnz;
 }
 
-/* Whether a row of X may be used so seldom that packing it costs more than it gains: packing takes
+/* Whether a row of X may be read so seldom that packing it costs more than it gains: packing takes
  * some 2.5 cycles a cache line, and reading one of a packed strip saves at least a tenth of a
- * cycle.
- */
-static int seldom_used(const listing *l) {
-    enum { USES = 32 };
-    return l->opt->layout == SM_FEATURE_MAJOR && l->csr->nnz / l->csr->cols < USES;
+ * cycle; where a row is read for all rows of a panel at once, more, for the FMA ports are what
+ * limits there. */
+static int seldom_read(const listing *l, const sm_candidate *c) {
+    enum { READS = 32, OF_COLUMNS = 16 };
+    const double nonzeros = (double)l->csr->nnz / (double)l->csr->cols;
+    if (l->opt->layout != SM_FEATURE_MAJOR) return 0;
+    if (!sm_format_of(c->kernel)->values) return nonzeros < READS;
+    return nonzeros * c->fill / (double)c->kernel->mr < OF_COLUMNS;
 }
 
 static int is(const sm_kernel *k, const char *variant) {
@@ -173,7 +176,7 @@ static int too_narrow(const listing *l, const sm_kernel *k) {
 static int hopeless(const listing *l, const sm_candidate *c) {
     const size_t n = l->opt->n;
     if (c->fill > 1.6) return 1;
-    if (sm_reads_in_place(c->kernel) && !seldom_used(l)) return 1;
+    if (sm_reads_in_place(c->kernel) && !seldom_read(l, c)) return 1;
     if (for_other_cores(l, c->kernel) || for_other_memory(l, c->kernel)) return 1;
     if (too_narrow(l, c->kernel)) return 1;
     if (c->kernel->nr == 1)

@@ -41,13 +41,17 @@ static sm_plan_info planned(const problem *p, size_t n, uint32_t format_mask, do
     return info;
 }
 
-/* What a plan for n columns would time; to be freed. */
-static sm_candidate *candidates_of(const sm_csr *w, size_t n, size_t *count) {
+/* What a plan for n columns of X in that layout would time; to be freed. */
+static sm_candidate *candidates_in(sm_layout layout, const sm_csr *w, size_t n, size_t *count) {
     sm_candidate *list = sm_alloc(sm_candidates_max(), sizeof *list);
     assert_non_null(list);
-    const sm_plan_options o = {.n = n, .isa_mask = sm_isa_mask(), .format_mask = ~0u};
+    const sm_plan_options o = {
+        .n = n, .layout = layout, .isa_mask = sm_isa_mask(), .format_mask = ~0u};
     *count = sm_list_candidates(w, w, &o, list);
     return list;
+}
+static sm_candidate *candidates_of(const sm_csr *w, size_t n, size_t *count) {
+    return candidates_in(SM_FEATURE_MAJOR, w, n, count);
 }
 
 static void test_blocks_only_where_rows_are_alike(void **state) {
@@ -198,6 +202,27 @@ static void test_one_variant_a_core(void **state) {
     free_problem(&p);
 }
 
+static size_t unpacked_blocks(sm_layout layout, size_t rows) {
+    problem p;
+    size_t count, found = 0;
+    make_problem(rows, 256, 1, 0, alike_in_eights, &p);
+    sm_candidate *list = candidates_in(layout, &p.w, 128, &count);
+    for (size_t i = 0; i < count; i++) found += strcmp(list[i].kernel->variant, "unpacked") == 0;
+    sm_free(list);
+    free_problem(&p);
+    return found;
+}
+
+/* Blocks of few rows may be multiplied with X as it lies, if it has rows. */
+static void test_blocks_of_few_rows(void **state) {
+    (void)state;
+    size_t level;
+    assert_int_equal(sm_isa_find("avx2", &level), SM_OK);
+    assert_int_equal(unpacked_blocks(SM_FEATURE_MAJOR, 64) > 0, sm_isa_mask() >> level & 1);
+    assert_int_equal(unpacked_blocks(SM_FEATURE_MAJOR, 1024), 0);
+    assert_int_equal(unpacked_blocks(SM_TOKEN_MAJOR, 64), 0);
+}
+
 /* Tiles of one vector are timed where no second can be filled, or where a row has few nonzeros. */
 static void test_narrow_tiles(void **state) {
     (void)state;
@@ -307,6 +332,7 @@ int main(void) {
         cmocka_unit_test(test_many_columns_of_few_rows),
         cmocka_unit_test(test_timed_are_those_with_hope),
         cmocka_unit_test(test_one_variant_a_core),
+        cmocka_unit_test(test_blocks_of_few_rows),
         cmocka_unit_test(test_narrow_tiles),
         cmocka_unit_test(test_streams_are_for_weights_from_memory),
         cmocka_unit_test(test_weights_larger_than_the_caches),

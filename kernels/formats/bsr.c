@@ -1,7 +1,8 @@
 /* Format bsr: blocks of mr rows and one column. A column of a K tile is stored, all mr weights of
  * it, when any row of the panel uses it: made for weights whose neighbouring rows were pruned alike
  * (blocks of rows, vector-wise N:M). Per panel a 16-bit count of columns, the columns as 16-bit
- * offsets into the strip in units of sm_index_unit() bytes, and mr values a column. */
+ * offsets into the strip in units of sm_index_unit() bytes, or as their numbers where X is read as
+ * it lies, and mr values a column. */
 #include "packed.h"
 #include <string.h>
 
@@ -27,6 +28,14 @@ static size_t values(const sm_csr *csr, size_t mr) {
     return used == 0 && csr->nnz > 0 ? SIZE_MAX : used * mr;
 }
 
+/* A column as it is stored: X that is packed is read by the offset of its row. */
+static uint16_t stored(const sm_packed *p, size_t column) {
+    return p->in_place ? (uint16_t)column : sm_offset_of(column, p->kernel->nr);
+}
+static size_t column_of(const sm_packed *p, uint16_t index) {
+    return p->in_place ? index : sm_offset_column(index, p->kernel->nr);
+}
+
 /* Packs the panel whose columns were taken; the streams' ends move on. */
 static void pack_panel(sm_packed *p, const sm_columns *c, size_t cols, size_t *head, size_t *index,
                        size_t *value) {
@@ -34,7 +43,7 @@ static void pack_panel(sm_packed *p, const sm_columns *c, size_t cols, size_t *h
     const size_t begin = *index;
     for (size_t k = 0; k < cols; k++) {
         if (!c->rows[k]) continue;
-        p->index16[(*index)++] = sm_offset_of(k, p->kernel->nr);
+        p->index16[(*index)++] = stored(p, k);
         for (size_t r = 0; r < mr; r++)
             p->value[(*value)++] = c->rows[k] >> r & 1 ? c->value[k * mr + r] : 0.0f;
     }
@@ -61,8 +70,12 @@ static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) 
     for (size_t r0 = 0; r0 < rows; r0 += mr)
         for (uint16_t left = *count++; left > 0; left--, index++, value += mr)
             for (size_t r = r0; r < sm_min_size(r0 + mr, rows); r++)
-                dense[r * cols + sm_offset_column(*index, p->kernel->nr)] = value[r - r0];
+                dense[r * cols + column_of(p, *index)] = value[r - r0];
 }
 
-const sm_format sm_format_bsr = {
-    .name = "bsr", .pack = pack, .expand = expand, .max_kt = sm_offset_max_kt, .values = values};
+const sm_format sm_format_bsr = {.name = "bsr",
+                                 .pack = pack,
+                                 .expand = expand,
+                                 .max_kt = sm_offset_max_kt,
+                                 .values = values,
+                                 .in_place = {"unpacked"}};

@@ -16,21 +16,6 @@
 
 sm_kernel_fn SM_SYMBOL;
 
-/* A row of X that begins so many bytes behind x, as a pointer of its own: the compiler would fold
- * the sum into every address, and an FMA whose operand in memory has an index register takes two
- * issue slots on Intel's cores instead of one. */
-SM_INLINE const float *row_at(const void *x, ptrdiff_t bytes) {
-    const char *row = (const char *)x + bytes;
-    __asm__("" : "+r"(row));
-    return (const float *)row;
-}
-
-/* The row of a packed strip with that 16-bit offset. */
-enum { STRIP_UNIT = SM_NR == 1 ? 4 : 8 }; /* sm_index_unit(NR) */
-SM_INLINE const float *strip_row(const void *x, uint16_t offset) {
-    return row_at(x, (ptrdiff_t)offset * STRIP_UNIT);
-}
-
 /* Asks for so many cache lines of a stream of W that is read 4 KiB later: hardware stops at the
  * end of a page, and is late where streams differ in pace. */
 enum { WEIGHTS_AHEAD = 1024, LINE = 16 };
@@ -83,6 +68,46 @@ _Static_assert(SM_NR % VL == 0, "nr must be a whole number of vectors");
  */
 _Static_assert(VL > 1 || SM_NR <= 16 || SM_MR == 1, "columns that are not set would be read");
 
+/* The part of X that a call multiplies: the row of a column of the K tile begins unit bytes times
+ * what is stored of the column, its offset or its number, behind x. */
+typedef struct strip {
+    const char *x;
+    ptrdiff_t unit;
+    size_t rest; /* columns in its last vector; not looked at where it is whole */
+    int whole;   /* a constant */
+} strip;
+
+SM_INLINE strip packed_strip(const sm_tile *t) {
+    enum { UNIT = 8 }; /* sm_index_unit(NR) */
+    return (strip){.x = (const char *)t->x, .unit = UNIT, .whole = 1};
+}
+
+/* As the caller has it: of the last of nv vectors no column from t->n on is read. */
+SM_INLINE strip lying_strip(const sm_tile *t, const size_t nv, const int whole) {
+    return (strip){.x = (const char *)t->x,
+                   .unit = t->x_rs * (ptrdiff_t)sizeof(float),
+                   .rest = t->n - (nv - 1) * VL,
+                   .whole = whole};
+}
+
+SM_INLINE const float *row_of(const strip *s, size_t offset) {
+    return (const float *)(s->x + (ptrdiff_t)offset * s->unit);
+}
+
+/* The same as a pointer of its own, for rows that FMAs take from memory: the compiler would fold
+ * the sum into every address, and an FMA whose operand in memory has an index register takes two
+ * issue slots on Intel's cores instead of one. */
+SM_INLINE const float *pointer_to(const strip *s, size_t offset) {
+    const float *row = row_of(s, offset);
+    __asm__("" : "+r"(row));
+    return row;
+}
+
+/* Vector j of nv of a row. */
+SM_INLINE vec vector_of(const strip *s, const float *row, const size_t j, const size_t nv) {
+    return s->whole || j + 1 < nv ? vec_loadu(row + j * VL) : vec_load_tail(row + j * VL, s->rest);
+}
+
 /* The last strip of X may hold few columns: a body computes the first nv vectors of a row only, a
  * constant in each of its copies. NARROW(body, w, t) calls the copy that t->n columns need. */
 #define NARROW_TO(body, w, t, nv)                                                                  \
@@ -107,6 +132,34 @@ _Static_assert(VL > 1 || SM_NR <= 16 || SM_MR == 1, "columns that are not set wo
         }                                                                                          \
         body(w, t, NV);                                                                            \
     } while (0)
+
+/* What a kernel's file ends with: its entry, for packed strips or for X as it lies.
+ * multiply(w, t, strip, nv) is its body. */
+#define KERNEL_OF_PACKED_X(multiply)                                                               \
+    SM_INLINE void narrow(const sm_packed *w, const sm_tile *t, const size_t nv) {                 \
+        const strip s = packed_strip(t);                                                           \
+        multiply(w, t, &s, nv);                                                                    \
+    }                                                                                              \
+    void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {                                         \
+        NARROW(narrow, w, t);                                                                      \
+    }
+#define KERNEL_OF_LYING_X(multiply)                                                                \
+    SM_INLINE void columns(const sm_packed *w, const sm_tile *t, const size_t nv,                  \
+                           const int whole) {                                                      \
+        const strip s = lying_strip(t, nv, whole);                                                 \
+        multiply(w, t, &s, nv);                                                                    \
+    }                                                                                              \
+    SM_INLINE void narrow(const sm_packed *w, const sm_tile *t, const size_t nv) {                 \
+        columns(w, t, nv, 0);                                                                      \
+    }                                                                                              \
+    void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {                                         \
+        if (t->n == NR)                                                                            \
+            columns(w, t, NV, 1);                                                                  \
+        else if (VL == 1)                                                                          \
+            columns(w, t, t->n, 1);                                                                \
+        else                                                                                       \
+            NARROW(narrow, w, t);                                                                  \
+    }
 
 /* Asks for rows [first, end) of those in row[]: rows of Y mostly lie too far apart for the hardware
  * to foresee the stores. */
@@ -180,20 +233,20 @@ SM_INLINE size_t columns_after_asking(const sm_tile *t, size_t columns) {
  * `rows` (a constant), in order; x is the column's row of X. The shorter of the two stays in
  * registers and the longer passes through. Returns where the next column's values are. */
 SM_INLINE const float *tile_column(vec acc[MR][NV], const unsigned rows, const float *value,
-                                   const float *x, const size_t nv) {
+                                   const strip *s, const float *x, const size_t nv) {
     if (MR <= NV) {
         vec w[MR];
         SM_FOR (r, MR)
             if (rows >> r & 1) w[r] = vec_bcast(value++);
         SM_FOR (j, nv) {
-            vec xj = vec_load(x + j * VL);
+            vec xj = vector_of(s, x, j, nv);
             if (rows & (rows - 1)) vec_keep(&xj);
             SM_FOR (r, MR)
                 if (rows >> r & 1) acc[r][j] = vec_fma(w[r], xj, acc[r][j]);
         }
     } else {
         vec xj[NV];
-        SM_FOR (j, nv) xj[j] = vec_load(x + j * VL);
+        SM_FOR (j, nv) xj[j] = vector_of(s, x, j, nv);
         SM_FOR (r, MR) {
             if (!(rows >> r & 1)) continue;
             const vec w = vec_bcast(value++);

@@ -1,46 +1,4 @@
-/* SpMM, columns of MR weights: the dense tile with the row of X taken from a list of columns.
- * W: formats/bsr.c, X: packed strip of NR columns, Y: MR x NR tile in registers.
- * Limit: FMA ports; as the dense tile (v + MR) / (v MR) loads per FMA for v vectors in the strip,
- * and one 16-bit index a column. What is stored and zero costs as much as a weight.
- * Idea: block sparse rows; sharing columns among V rows is V:N:M (Castro and others, 2023). */
-#include "isa/body.h"
+/* SpMM, columns of MR weights, of X packed. */
+#include "spmm/bsr_columns.h"
 
-_Static_assert(MR *NV + (MR < NV ? MR : NV) + 1 <= VEC_REGS,
-               "the tile and the shorter of weights and X row must fit the registers");
-
-/* Adds the columns from *index to end; returns where the values of the next are. */
-SM_INLINE const float *add_columns(vec acc[MR][NV], const float *value, const uint16_t **index,
-                                   const uint16_t *end, const char *x, const size_t nv) {
-    for (; *index < end; ++*index) {
-        const size_t offset = **index;
-        value = tile_column(acc, ALL_ROWS, value, (const float *)(x + offset * STRIP_UNIT), nv);
-    }
-    return value;
-}
-
-SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
-    const size_t segment = t->block * w->tiles + t->tile;
-    const size_t rows = sm_block_rows(w, t->block);
-    const uint16_t *count = w->head16 + w->head_at[segment];
-    const uint16_t *index = w->index16 + w->index_at[segment];
-    const float *value = w->value + w->value_at[segment];
-    const char *x = (const char *)t->x;
-    later xs = later_of(t, sm_ceil_div(rows, MR));
-    for (size_t r0 = 0; r0 < rows; r0 += MR, count++) {
-        const size_t valid = panel_rows(rows, r0);
-        vec acc[MR][NV];
-        tile_begin(acc, t, r0, valid, nv);
-        ask_ahead(&xs);
-        const uint16_t *const end = index + *count;
-        const uint16_t *const ask = end - columns_after_asking(t, *count);
-        if (t->ask_y == SM_Y_EARLY) ask_panel(t, r0 + MR, nv);
-        value = add_columns(acc, value, &index, ask, x, nv);
-        if (t->ask_y == SM_Y_LATE) ask_panel(t, r0, nv);
-        value = add_columns(acc, value, &index, end, x, nv);
-        tile_end(acc, t, r0, valid, nv);
-    }
-}
-
-void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
-    NARROW(multiply, w, t);
-}
+KERNEL_OF_PACKED_X(multiply)

@@ -8,12 +8,9 @@
 
 _Static_assert(MR == 1, "one row at a time");
 
-/* whole: all nv vectors of the strip have all their columns. */
-SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv, const int whole) {
+SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, const size_t nv) {
     const size_t segment = t->block * w->tiles + t->tile;
     const size_t rows = sm_block_rows(w, t->block);
-    const size_t full = whole ? nv : nv - 1, rest = t->n - full * VL;
-    const ptrdiff_t unit = t->x_rs * (ptrdiff_t)sizeof(float);
     const uint32_t *count = w->head32 + w->head_at[segment];
     const uint32_t *index = w->index32 + w->index_at[segment];
     const float *value = w->value + w->value_at[segment];
@@ -21,28 +18,12 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv, c
         vec acc[MR][NV];
         tile_begin(acc, t, r, 1, nv);
         ask_panel(t, r + 1, nv);
-        for (size_t i = 0; i < count[r]; i++) {
-            const float *xk = row_at(t->x, (ptrdiff_t)index[i] * unit);
-            const vec v = vec_bcast(value + i);
-            SM_FOR (j, full) acc[0][j] = vec_fma(v, vec_loadu(xk + j * VL), acc[0][j]);
-            if (!whole)
-                acc[0][full] = vec_fma(v, vec_load_tail(xk + full * VL, rest), acc[0][full]);
-        }
+        for (size_t i = 0; i < count[r]; i++)
+            tile_column(acc, ALL_ROWS, value + i, s, pointer_to(s, index[i]), nv);
         index += count[r];
         value += count[r];
         tile_end(acc, t, r, 1, nv);
     }
 }
 
-SM_INLINE void narrow(const sm_packed *w, const sm_tile *t, const size_t nv) {
-    multiply(w, t, nv, 0);
-}
-
-void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
-    if (t->n == NR)
-        multiply(w, t, NV, 1);
-    else if (VL == 1)
-        multiply(w, t, t->n, 1);
-    else
-        NARROW(narrow, w, t);
-}
+KERNEL_OF_LYING_X(multiply)

@@ -6,7 +6,7 @@
 
 _Static_assert(MR *NV + NV < VEC_REGS, "the tile, a row of X and a weight must fit the registers");
 
-SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
+SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, const size_t nv) {
     const size_t segment = t->block * w->tiles + t->tile;
     const size_t rows = sm_block_rows(w, t->block);
     const size_t cols = sm_tile_cols(w, t->tile);
@@ -14,20 +14,18 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
     later xs = later_of(t, sm_ceil_div(rows, MR));
     for (size_t r0 = 0; r0 < rows; r0 += MR) {
         const size_t valid = panel_rows(rows, r0);
-        const float *x = t->x;
+        const float *x = (const float *)s->x;
         vec acc[MR][NV];
         tile_begin(acc, t, r0, valid, nv);
         ask_ahead(&xs);
         size_t left = columns_after_asking(t, cols);
         if (t->ask_y == SM_Y_EARLY) ask_panel(t, r0 + MR, nv);
         for (size_t k = left; k < cols; k++, x += NR)
-            value = tile_column(acc, ALL_ROWS, value, x, nv);
+            value = tile_column(acc, ALL_ROWS, value, s, x, nv);
         if (t->ask_y == SM_Y_LATE) ask_panel(t, r0, nv);
-        for (; left > 0; left--, x += NR) value = tile_column(acc, ALL_ROWS, value, x, nv);
+        for (; left > 0; left--, x += NR) value = tile_column(acc, ALL_ROWS, value, s, x, nv);
         tile_end(acc, t, r0, valid, nv);
     }
 }
 
-void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
-    NARROW(multiply, w, t);
-}
+KERNEL_OF_PACKED_X(multiply)

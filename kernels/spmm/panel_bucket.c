@@ -17,35 +17,34 @@ typedef struct stream {
     const float *value;
 } stream;
 
-SM_INLINE void bucket(vec acc[MR][NV], const unsigned rows, size_t count, const char *x, stream *s,
+SM_INLINE void bucket(vec acc[MR][NV], const unsigned rows, size_t count, const strip *x, stream *s,
                       const size_t nv) {
     const uint16_t *index = s->index;
     const float *value = s->value;
     for (size_t i = 0; i < count; i++)
-        value = tile_column(acc, rows, value, strip_row(x, index[i]), nv);
+        value = tile_column(acc, rows, value, x, pointer_to(x, index[i]), nv);
     s->index = index + count;
     s->value = value;
 }
 
 /* Columns of row 0 alone and of row 1 alone by turns, as many as both have. */
-SM_INLINE void turns(vec acc[MR][NV], size_t count, const char *x, stream *s, const size_t nv) {
+SM_INLINE void turns(vec acc[MR][NV], size_t count, const strip *x, stream *s, const size_t nv) {
     const uint16_t *index = s->index, *end = index + 2 * count;
     const float *value = s->value;
     for (; index < end; index += 2) {
-        value = tile_column(acc, 1, value, strip_row(x, index[0]), nv);
-        value = tile_column(acc, 2, value, strip_row(x, index[1]), nv);
+        value = tile_column(acc, 1, value, x, pointer_to(x, index[0]), nv);
+        value = tile_column(acc, 2, value, x, pointer_to(x, index[1]), nv);
     }
     s->index = index;
     s->value = value;
 }
 
-SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
+SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *x, const size_t nv) {
     enum { PATTERNS = (1 << MR) - 1 };
     const size_t segment = t->block * w->tiles + t->tile;
     const size_t rows = sm_block_rows(w, t->block);
     const uint16_t *count = w->head16 + w->head_at[segment];
-    stream s = {w->index16 + w->index_at[segment], w->value + w->value_at[segment]};
-    const char *x = (const char *)t->x;
+    stream weights = {w->index16 + w->index_at[segment], w->value + w->value_at[segment]};
     later xs = later_of(t, sm_ceil_div(rows, MR));
     for (size_t r0 = 0; r0 < rows; r0 += MR, count += PATTERNS) {
         const size_t valid = panel_rows(rows, r0);
@@ -54,18 +53,16 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
         ask_panel(t, r0 + MR, nv);
         ask_ahead(&xs);
         if (MR == 1) {
-            bucket(acc, 1, count[0], x, &s, nv);
+            bucket(acc, 1, count[0], x, &weights, nv);
         } else {
             const size_t both = count[0] < count[1] ? count[0] : count[1];
-            turns(acc, both, x, &s, nv);
-            bucket(acc, 1, count[0] - both, x, &s, nv);
-            bucket(acc, 2, count[1] - both, x, &s, nv);
-            bucket(acc, 3, count[2], x, &s, nv);
+            turns(acc, both, x, &weights, nv);
+            bucket(acc, 1, count[0] - both, x, &weights, nv);
+            bucket(acc, 2, count[1] - both, x, &weights, nv);
+            bucket(acc, 3, count[2], x, &weights, nv);
         }
         tile_end(acc, t, r0, valid, nv);
     }
 }
 
-void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
-    NARROW(multiply, w, t);
-}
+KERNEL_OF_PACKED_X(multiply)

@@ -23,19 +23,18 @@ enum {
 
 /* A column for each row. */
 SM_INLINE void single_step(vec acc[MR][NV], const uint16_t *index, const float *value,
-                           const char *x, const size_t nv) {
-    tile_column(acc, 1, value, strip_row(x, index[0]), nv);
-    tile_column(acc, 2, value + 1, strip_row(x, index[1]), nv);
+                           const strip *s, const size_t nv) {
+    tile_column(acc, 1, value, s, pointer_to(s, index[0]), nv);
+    tile_column(acc, 2, value + 1, s, pointer_to(s, index[1]), nv);
 }
 
-SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
+SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, const size_t nv) {
     const size_t segment = t->block * w->tiles + t->tile;
     const size_t rows = sm_block_rows(w, t->block);
     const uint16_t *head = w->head16 + w->head_at[segment];
     const uint16_t *const head_end = w->head16 + w->head_at[segment + 1];
     const uint16_t *index = w->index16 + w->index_at[segment];
     const float *value = w->value + w->value_at[segment];
-    const char *x = (const char *)t->x;
     later xs = later_of(t, (size_t)(head_end - head) / HEAD);
     for (; head < head_end; head += HEAD) {
         const uint16_t *const turns_end = index + (size_t)head[0] * TURN;
@@ -49,14 +48,12 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const size_t nv) {
         }
         ask_ahead(&xs);
         for (; index < turns_end; index += TURN, value += 2 * MR) {
-            tile_column(acc, ALL_ROWS, value, strip_row(x, index[0]), nv);
-            single_step(acc, index + 1, value + MR, x, nv);
+            tile_column(acc, ALL_ROWS, value, s, pointer_to(s, index[0]), nv);
+            single_step(acc, index + 1, value + MR, s, nv);
         }
-        for (; index < end; index += MR, value += MR) single_step(acc, index, value, x, nv);
+        for (; index < end; index += MR, value += MR) single_step(acc, index, value, s, nv);
         rows_end(acc, t, row, rows, nv);
     }
 }
 
-void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
-    NARROW(multiply, w, t);
-}
+KERNEL_OF_PACKED_X(multiply)

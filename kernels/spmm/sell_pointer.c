@@ -7,4 +7,6 @@
  * Limit: there two vectors are loaded a cycle, weights and offsets included, and single steps take
  * 10.8 cycles however the weights come, for 16 loads of X. */
 #define SELL_POINTERS 1
-#include "spmm/sell_packed.h"
+#include "spmm/sell_steps.h"
+
+KERNEL_OF_PACKED_X(multiply)

@@ -62,21 +62,9 @@ SM_INLINE void load_quads(uint64_t offsets[QUADS], const uint16_t *index) {
     SM_FOR (q, QUADS) __builtin_memcpy(&offsets[q], index + 4 * q, sizeof offsets[q]);
 }
 
-/* The part of X that a call multiplies: column c begins at x + c * unit, c as it is stored. */
-typedef struct strip {
-    const char *x;
-    ptrdiff_t unit;
-    size_t rest; /* columns in its last vector; not looked at where it is whole */
-    int whole;   /* a constant */
-} strip;
-
-SM_INLINE const float *row_of(const strip *s, uint64_t offset) {
-    const ptrdiff_t bytes = (ptrdiff_t)offset * s->unit;
+SM_INLINE const float *row_in_step(const strip *s, uint64_t offset) {
     /* Of a strip that is not whole the rest would not find a register beside so many pointers. */
-    return SELL_POINTERS && s->whole ? row_at(s->x, bytes) : (const float *)(s->x + bytes);
-}
-SM_INLINE vec vector_of(const strip *s, const float *row, const size_t j, const size_t nv) {
-    return s->whole || j + 1 < nv ? vec_loadu(row + j * VL) : vec_load_tail(row + j * VL, s->rest);
+    return SELL_POINTERS && s->whole ? pointer_to(s, offset) : row_of(s, offset);
 }
 
 /* A column for each pair of rows. */
@@ -85,7 +73,7 @@ SM_INLINE void shared_step(vec acc[MR][NV], const uint32_t offsets[QUADS], const
     SM_FOR (q, QUADS) {
         SM_FOR (p, 2) {
             const size_t r = 4 * q + 2 * p;
-            const float *xr = row_of(s, offsets[q] >> 16 * p & 0xffff);
+            const float *xr = row_in_step(s, offsets[q] >> 16 * p & 0xffff);
             vec a, b;
             two_weights(value + 4 * q, 2 * p, &a, &b);
             SM_FOR (j, nv) {
@@ -105,15 +93,14 @@ SM_INLINE void single_step(vec acc[MR][NV], const uint64_t offsets[QUADS], const
         const vec_four four = vec_load_four(value + 4 * q);
         SM_FOR (i, 4) {
             const size_t r = 4 * q + i;
-            const float *xr = row_of(s, offsets[q] >> 16 * i & 0xffff);
+            const float *xr = row_in_step(s, offsets[q] >> 16 * i & 0xffff);
             const vec weight = vec_pick(four, i);
             SM_FOR (j, nv) acc[r][j] = vec_fma(weight, vector_of(s, xr, j, nv), acc[r][j]);
         }
     }
 }
 
-SM_INLINE void multiply_strip(const sm_packed *w, const sm_tile *t, const strip *s,
-                              const size_t nv) {
+SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, const size_t nv) {
     enum { COUNTS = 2, HEAD = COUNTS + MR };
     const size_t segment = t->block * w->tiles + t->tile;
     const size_t rows = sm_block_rows(w, t->block);
