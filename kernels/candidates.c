@@ -16,7 +16,6 @@ typedef struct listing {
     int hand;      /* a hand-written kernel may be used */
     int intel;     /* the core is of Intel's: see for_other_cores() */
     int ask_for_w; /* see ask_for_weights() */
-    int spans_l2;  /* see sm_spans_l2() */
     size_t lanes;  /* of the longest vectors that compete */
     size_t count;
     sm_candidate *c;
@@ -168,28 +167,48 @@ static int too_narrow(const listing *l, const sm_kernel *k) {
            l->opt->n >= 2 * lanes && sm_density(l->csr) > 0.04;
 }
 
+/* Several vectors wide where one is enough: of the tile's FMA chains only those of the first
+ * remain, and the same format has a taller one for it. */
+static int too_wide(const listing *l, const sm_kernel *k) {
+    const sm_format *format = sm_format_of(k);
+    return sm_isa_hand_written(k->isa) && !format->values && !format->rows_alike &&
+           !sm_reads_in_place(k) && l->opt->n <= sm_lanes(k) && k->nr > sm_lanes(k);
+}
+
+/* Vectors of half the length where whole ones can be filled; but a strip of just n columns, which
+ * need not be packed, may make up for it where whole vectors would end in half of one. */
+static int too_short(const listing *l, const sm_kernel *k) {
+    const size_t n = l->opt->n;
+    return n >= l->lanes && sm_lanes(k) < l->lanes && (k->nr != n || n % l->lanes == 0);
+}
+
 /* Need not be timed to see that another of its kind is faster: for one column of X where there are
  * many, for many where there is one, of a format that would store zeros, for X as it lies where it
- * is better packed, of a variant for other cores or caches, of one vector where two can be filled,
- * or with vectors of half the length where whole ones can be, or where candidates are timed on
- * whole calls. */
+ * is better packed, of a variant for other cores or caches, of one vector where two can be filled
+ * or of two where one is enough, or with vectors of half the length where whole ones can be, or
+ * where W and not the instructions are what takes time. */
 static int hopeless(const listing *l, const sm_candidate *c) {
     const size_t n = l->opt->n;
     if (c->fill > 1.6) return 1;
     if (sm_reads_in_place(c->kernel) && !seldom_read(l, c)) return 1;
     if (for_other_cores(l, c->kernel) || for_other_memory(l, c->kernel)) return 1;
-    if (too_narrow(l, c->kernel)) return 1;
+    if (too_narrow(l, c->kernel) || too_wide(l, c->kernel)) return 1;
     if (c->kernel->nr == 1)
-        return n > SM_FEW_COLUMNS || (l->spans_l2 && sm_lanes(c->kernel) < l->lanes);
-    return n == 1 || c->padded > 2 * n + SM_FEW_COLUMNS ||
-           (n >= l->lanes && sm_lanes(c->kernel) < l->lanes);
+        return n > SM_FEW_COLUMNS || (exceeds_l2(l->csr) && sm_lanes(c->kernel) < l->lanes);
+    return n == 1 || c->padded > 2 * n + SM_FEW_COLUMNS || too_short(l, c->kernel);
+}
+
+/* Columns that a kernel passes through for n of them: strips that are packed are nr wide, of those
+ * that are not no vector behind the last column is touched. */
+static size_t padded_columns(const sm_kernel *k, size_t n) {
+    return sm_round_up(n, sm_reads_in_place(k) ? sm_min_size(k->nr, sm_lanes(k)) : k->nr);
 }
 
 static void add_candidates(listing *l, const sm_kernel *k) {
     size_t kt[MAX_TILES];
     const size_t choices = kt_choices(l, k, kt);
     sm_candidate c = {.kernel = k, .mc = mc_choice(l, k)};
-    c.padded = sm_round_up(l->opt->n, k->nr);
+    c.padded = padded_columns(k, l->opt->n);
     c.fill = fill(l, k);
     c.dense = strcmp(k->format, "dense") == 0;
     c.work = c.padded * (size_t)(10.0 * c.fill);
@@ -260,7 +279,6 @@ size_t sm_list_candidates(const sm_csr *w, const sm_csr *sample, const sm_plan_o
                  .sample = sample,
                  .intel = intel,
                  .ask_for_w = ask_for_weights(w, intel),
-                 .spans_l2 = sm_spans_l2(w, options->n),
                  .c = out};
     enumerate(&l);
     qsort(out, l.count, sizeof *out, by_promise);

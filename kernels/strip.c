@@ -42,11 +42,15 @@ static void copy(const float *src, size_t src_rs, float *dst, size_t dst_rs, siz
     }
 }
 
-/* The columns of a strip from n to the next multiple of 16, or nr, become zero: kernels read whole
+/* Columns of a strip that are set, n of them to those of X and the rest to zero: kernels read whole
  * vectors. */
-static void clear_columns(float *strip, size_t k, size_t n, size_t nr) {
+static size_t set_columns(size_t n, size_t nr) {
     enum { LONGEST = 16 };
-    const size_t end = sm_min_size(sm_round_up(n, LONGEST), nr);
+    return sm_min_size(sm_round_up(n, LONGEST), nr);
+}
+
+static void clear_columns(float *strip, size_t k, size_t n, size_t nr) {
+    const size_t end = set_columns(n, nr);
     if (n < end)
         for (size_t i = 0; i < k; i++) memset(strip + i * nr + n, 0, (end - n) * sizeof *strip);
 }
@@ -59,7 +63,8 @@ void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, siz
         else
             for (size_t i = 0; i < k; i++) strip[i] = x[(ptrdiff_t)i * x_rs];
     } else if (x_cs == 1 && how != SM_STRIPS_BASE) {
-        sm_copy_avx2(x, (size_t)x_rs, strip, nr, k, n, how == SM_STRIPS_ASKING);
+        sm_copy_avx2(x, (size_t)x_rs, strip, nr, k, n, set_columns(n, nr), how == SM_STRIPS_ASKING);
+        return;
     } else if (x_cs == 1) {
         copy(x, (size_t)x_rs, strip, nr, k, n);
     } else if (how != SM_STRIPS_BASE) {

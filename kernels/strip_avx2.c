@@ -68,18 +68,33 @@ void sm_transpose_avx2(const float *src, size_t src_rs, float *dst, size_t dst_r
             dst[i * dst_rs + j] = src[j * src_rs + i];
 }
 
+/* The low n of eight lanes, all of them or none. */
+static inline __m256i low_lanes(size_t n) {
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)least(n, EDGE)), lane);
+}
+
 void sm_copy_avx2(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
-                  size_t cols, int ask) {
+                  size_t cols, size_t end, int ask) {
     enum { AHEAD = 16 * LINE };
+    const size_t whole = cols / LINE * LINE, half = cols / EDGE * EDGE;
+    const __m256i last = low_lanes(cols - half);
     for (; rows > 0; rows--, src += src_rs, dst += dst_rs) {
         size_t j = 0;
-        for (; j + LINE <= cols; j += LINE) {
+        for (; j < whole; j += LINE) {
             if (ask) ask_for(dst, j + AHEAD);
             const __m256 low = _mm256_loadu_ps(src + j), high = _mm256_loadu_ps(src + j + EDGE);
             _mm256_storeu_ps(dst + j, low);
             _mm256_storeu_ps(dst + j + EDGE, high);
         }
-        for (; j + EDGE <= cols; j += EDGE) _mm256_storeu_ps(dst + j, _mm256_loadu_ps(src + j));
-        for (; j < cols; j++) dst[j] = src[j];
+        if (j < half) {
+            _mm256_storeu_ps(dst + j, _mm256_loadu_ps(src + j));
+            j += EDGE;
+        }
+        if (j < cols) {
+            _mm256_storeu_ps(dst + j, _mm256_maskload_ps(src + j, last));
+            j += EDGE;
+        }
+        if (j < end) _mm256_storeu_ps(dst + j, _mm256_setzero_ps());
     }
 }

@@ -21,6 +21,16 @@ double sm_seconds(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* Whether a call with few columns, which reads so many bytes of W once, finds them behind L2. Of a
+ * W that is hardly larger most stays there. */
+static int behind_l2(double bytes) {
+    return bytes > 9.0 / 8 * (double)sm_l2_bytes();
+}
+
+static double dense_bytes(const sm_csr *w) {
+    return (double)w->rows * (double)w->cols * sizeof(float);
+}
+
 /* The rows in the middle of W, as many as make a slice of WEIGHTS, or have NONZEROS where these are
  * fewer: the shorter a run, the more of them nothing disturbs, and the longer, the more of it is
  * not packing X. Twice as many rows where a call is so short that it matters which cache holds W,
@@ -32,7 +42,7 @@ sm_status sm_trial_slice(const sm_csr *w, const sm_plan_options *opt, sm_csr *ou
         rows = sm_min_size(rows, (size_t)(NONZEROS / ((double)w->cols * sm_density(w) + 1)));
     else if (sm_spans_l2(w, opt->n))
         rows /= 4;
-    else if (!sm_from_memory(w))
+    else if (opt->n == 1 ? !sm_from_memory(w) : !behind_l2(dense_bytes(w)))
         rows *= 2;
     rows = sm_min_size(rows < ROWS ? ROWS : rows, w->rows);
     const size_t r0 = (w->rows - rows) / 2 / ROWS * ROWS; /* whole panels */
@@ -45,16 +55,13 @@ sm_status sm_trial_slice(const sm_csr *w, const sm_plan_options *opt, sm_csr *ou
 }
 
 /* Some strips, or all columns where they are hardly more: a last strip of few columns is not packed
- * as fast as its share of columns says. */
+ * as fast as its share of columns says. One where each passes through a W that is away: a second
+ * would find the sample near. */
 size_t sm_trial_columns(const sm_trial *t, size_t nr) {
     const size_t some = t->strips * nr;
-    return some == 0 || t->opt->n <= 2 * some ? t->opt->n : some;
-}
-
-/* Whether a call with few columns, which reads a W of so many times the sample's bytes once, finds
- * it behind L2. Of one that is hardly larger most stays there. */
-static int behind_l2(const sm_trial *t, size_t bytes) {
-    return (double)bytes * t->of_rows > 9.0 / 8 * (double)t->l2;
+    if (some == 0) return t->opt->n;
+    if (nr == 1 && (t->cold || t->others_count > 0)) return 1;
+    return t->opt->n <= 2 * some ? t->opt->n : some;
 }
 
 sm_status sm_trial_begin(sm_trial *t, size_t mr, size_t nr) {
@@ -68,11 +75,10 @@ sm_status sm_trial_begin(sm_trial *t, size_t mr, size_t nr) {
     t->x = sm_alloc(k * t->ld, sizeof *t->x);
     t->y = sm_alloc(t->w->rows * t->ld, sizeof *t->y);
     t->workspace = sm_alloc(((k + t->w->rows + mr) * nr + 64) * sizeof(float), 1);
-    t->l2 = sm_l2_bytes();
     t->spans_l2 = t->of_rows <= 1 && sm_spans_l2(t->w, t->opt->n);
     if (!t->cold && t->of_rows > 1 && t->opt->n <= SM_FEW_COLUMNS &&
-        behind_l2(t, t->w->rows * k * sizeof(float)))
-        t->others_count = 2 * t->l2 / sizeof(float);
+        behind_l2(dense_bytes(t->w) * t->of_rows))
+        t->others_count = 2 * sm_l2_bytes() / sizeof(float);
     t->others = sm_alloc(t->others_count + 1, sizeof *t->others);
     if (!t->x || !t->y || !t->workspace || !t->others)
         return sm_fail(SM_E_NOMEM, "no memory to time candidates on %zu columns", t->ld);
@@ -122,7 +128,8 @@ static void cool(const sm_packed *p) {
 /* Whether a call finds W farther away than a second run of the sample would. */
 static int is_away(const sm_trial *t, const sm_packed *p) {
     const sm_bytes *b = &p->bytes;
-    return t->cold || (t->others_count > 0 && behind_l2(t, b->values + b->indices + b->pointers));
+    const double bytes = (double)(b->values + b->indices + b->pointers) * t->of_rows;
+    return t->cold || (t->others_count > 0 && behind_l2(bytes));
 }
 
 /* Puts the sample there. */

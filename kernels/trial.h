@@ -20,7 +20,6 @@ typedef struct sm_trial {
     size_t ld;      /* columns of x and y, feature-major */
     float *x, *y;
     void *workspace;
-    size_t l2;    /* bytes */
     int spans_l2; /* W is whole, and see sm_spans_l2() */
     double
         pack_s; /* packing a column of X took, the shortest of all candidates; 0 before the first */

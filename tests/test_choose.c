@@ -247,6 +247,60 @@ static void test_narrow_tiles(void **state) {
     free_problem(&few);
 }
 
+/* Hand-written kernels of a format with strips of nr columns, of levels with so many lanes. */
+static size_t count_tiles(const sm_csr *w, size_t n, const char *format, size_t nr, size_t lanes) {
+    size_t count, found = 0;
+    sm_candidate *list = candidates_of(w, n, &count);
+    for (size_t i = 0; i < count; i++) {
+        const sm_kernel *k = list[i].kernel;
+        found += strcmp(k->format, format) == 0 && k->nr == nr && sm_isa_hand_written(k->isa) &&
+                 sm_lanes(k) == lanes && !sm_reads_in_place(k);
+    }
+    sm_free(list);
+    return found;
+}
+
+/* A strip of just the columns there are need not be packed, however long its vectors; where one
+ * vector holds all columns no tile of several is timed. */
+static void test_strips_as_wide_as_x(void **state) {
+    (void)state;
+    size_t avx2, avx512;
+    assert_int_equal(sm_isa_find("avx2", &avx2), SM_OK);
+    assert_int_equal(sm_isa_find("avx512", &avx512), SM_OK);
+    const int has_avx2 = sm_isa_mask() >> avx2 & 1, has_avx512 = sm_isa_mask() >> avx512 & 1;
+    problem p;
+    make_problem(64, 128, 1, 0, scattered, &p);
+    assert_int_equal(count_tiles(&p.w, 24, "sell", 24, 8) > 0, has_avx2);
+    assert_int_equal(count_tiles(&p.w, 25, "sell", 24, 8) > 0, has_avx2 && !has_avx512);
+    assert_int_equal(count_tiles(&p.w, 16, "sell", 16, 8) > 0, has_avx2 && !has_avx512);
+    assert_int_equal(count_tiles(&p.w, 8, "sell", 8, 8) > 0, has_avx2);
+    assert_int_equal(count_tiles(&p.w, 8, "sell", 16, 8), 0);
+    assert_int_equal(count_tiles(&p.w, 12, "sell", 16, 16) > 0, has_avx512);
+    assert_int_equal(count_tiles(&p.w, 12, "sell", 32, 16), 0);
+    free_problem(&p);
+}
+
+/* X as it lies is passed through by vectors, not by strips. */
+static void test_few_columns_as_they_lie(void **state) {
+    (void)state;
+    problem p;
+    size_t count, in_place = 0, wide = 0;
+    make_problem(64, 128, 1, 0, scattered, &p);
+    sm_candidate *list = candidates_of(&p.w, 20, &count);
+    for (size_t i = 0; i < count; i++) {
+        const int lies = sm_reads_in_place(list[i].kernel);
+        in_place += lies != 0;
+        wide += lies && list[i].kernel->nr > 48;
+        if (lies) assert_in_range(list[i].padded, 20, 32);
+    }
+    sm_free(list);
+    size_t level;
+    assert_int_equal(sm_isa_find("avx2", &level), SM_OK);
+    assert_true(in_place > 0);
+    if (sm_isa_mask() >> level & 1) assert_true(wide > 0);
+    free_problem(&p);
+}
+
 static size_t count_variant(const sm_csr *w, const char *variant) {
     size_t count, found = 0;
     sm_candidate *list = candidates_of(w, 1, &count);
@@ -334,6 +388,8 @@ int main(void) {
         cmocka_unit_test(test_one_variant_a_core),
         cmocka_unit_test(test_blocks_of_few_rows),
         cmocka_unit_test(test_narrow_tiles),
+        cmocka_unit_test(test_strips_as_wide_as_x),
+        cmocka_unit_test(test_few_columns_as_they_lie),
         cmocka_unit_test(test_streams_are_for_weights_from_memory),
         cmocka_unit_test(test_weights_larger_than_the_caches),
         cmocka_unit_test(test_nearly_empty_is_never_dense),

@@ -206,12 +206,16 @@ static void test_weights_behind_l2(void **state) {
         sm_trial t = {
             .opt = &o, .w = &p.w, .of_rows = cases[i].of_rows, .strips = 2, .cold = cases[i].cold};
         assert_int_equal(sm_trial_begin(&t, k->mr, k->nr), SM_OK);
-        assert_int_equal(t.others_count * sizeof(float), cases[i].behind ? 2 * t.l2 : 0);
+        assert_int_equal(t.others_count * sizeof(float), cases[i].behind ? 2 * sm_l2_bytes() : 0);
         sm_packed packed;
         assert_int_equal(sm_pack(&p.w, k, 128, 64, 1, &packed), SM_OK);
         sm_times times = {.run_s = 1};
         sm_trial_run(&t, &packed, &times);
         assert_int_equal(times.cuts, cases[i].cold || cases[i].behind ? 1 : 2);
+        /* The second column of such a run would find W near. */
+        if (cases[i].n == 2)
+            assert_int_equal(sm_trial_columns(&t, 1), cases[i].cold || cases[i].behind ? 1 : 2);
+        assert_int_equal(sm_trial_columns(&t, 8), cases[i].n == 2 ? 2 : 16);
         assert_true(times.run_s > 0 && times.run_s < 1);
         sm_packed_free(&packed);
         sm_trial_end(&t);

@@ -1,0 +1,65 @@
+/* Strips of X: every column is where a kernel looks for it, those behind the last are zero as far
+ * as vectors reach, and nothing else is read or written. */
+#include "check/check.h"
+#include "packed.h"
+#include "plan_problem.h"
+
+/* How strips may be packed on this machine. */
+static size_t ways(sm_strips out[3]) {
+    size_t level;
+    assert_int_equal(sm_isa_find("avx2", &level), SM_OK);
+    out[0] = SM_STRIPS_BASE;
+    out[1] = SM_STRIPS_AVX2;
+    out[2] = SM_STRIPS_ASKING;
+    return sm_isa_mask() >> level & 1 ? 3 : 1;
+}
+
+enum { BYTE = 0x5a };
+
+static int untouched(float v) {
+    unsigned char bytes[sizeof v];
+    memcpy(bytes, &v, sizeof v);
+    return bytes[0] == BYTE && bytes[3] == BYTE;
+}
+
+/* X ends, or begins, where a page does that cannot be read; so does the strip. */
+static void pack_one(size_t k, size_t n, size_t nr, int token, sm_strips how, int at_end) {
+    sm_guarded gx, gs;
+    assert_int_equal(sm_guarded_alloc(k * n * sizeof(float), at_end, &gx), 0);
+    assert_int_equal(sm_guarded_alloc(k * nr * sizeof(float), at_end, &gs), 0);
+    float *x = gx.data, *strip = gs.data;
+    for (size_t i = 0; i < k * n; i++) x[i] = value_of(i);
+    memset(strip, BYTE, k * nr * sizeof *strip);
+    const ptrdiff_t rs = token ? 1 : (ptrdiff_t)n, cs = token ? (ptrdiff_t)k : 1;
+    sm_strip_pack(x, rs, cs, k, n, nr, how, strip);
+    const size_t set = sm_min_size(sm_round_up(n, 16), nr);
+    for (size_t i = 0; i < k; i++)
+        for (size_t j = 0; j < nr; j++) {
+            const float is = strip[i * nr + j];
+            const float xij = j < n ? x[(ptrdiff_t)i * rs + (ptrdiff_t)j * cs] : 0.0f;
+            if (j < set ? is != xij : !untouched(is))
+                fail_msg("k %zu n %zu nr %zu token %d how %d: row %zu column %zu is %g", k, n, nr,
+                         token, (int)how, i, j, (double)is);
+        }
+    sm_guarded_free(&gx);
+    sm_guarded_free(&gs);
+}
+
+static void test_packed_strips(void **state) {
+    (void)state;
+    static const size_t widths[] = {1, 8, 16, 24, 32, 48, 64, 128}, rows[] = {1, 7, 8, 21};
+    sm_strips how[3];
+    const size_t count = ways(how);
+    for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
+        for (size_t n = 1; n <= widths[w]; n += n > 40 ? 5 : 1)
+            for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
+                for (size_t c = 0; c < 4 * count; c++)
+                    pack_one(rows[r], n, widths[w], c & 1, how[c / 4], c & 2);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_packed_strips),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
