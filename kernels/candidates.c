@@ -117,16 +117,20 @@ static double fill(const listing *l, const sm_kernel *k) {
     return (double)format->values(l->sample, k->mr) / (double)l->sample->nnz;
 }
 
-/* Whether a row of X may be read so seldom that packing it costs more than it gains: packing takes
- * some 2.5 cycles a cache line, and reading one of a packed strip saves at least a tenth of a
- * cycle; where a row is read for all rows of a panel at once, more, for the FMA ports are what
- * limits there. */
+/* Nonzeros that read a row of X below which it may matter what packing it takes: some 2.5 cycles a
+ * cache line, while reading one of a packed strip saves at least a tenth of a cycle. */
+enum { SELDOM = 32 };
+static double reads_of_x(const sm_csr *csr) {
+    return (double)csr->nnz / (double)csr->cols;
+}
+
+/* Whether X as it lies may be better than packed. Where a row is read for all rows of a panel at
+ * once it is so with more reads, for the FMA ports are what limits there. */
 static int seldom_read(const listing *l, const sm_candidate *c) {
-    enum { READS = 32, OF_COLUMNS = 16 };
-    const double nonzeros = (double)l->csr->nnz / (double)l->csr->cols;
+    enum { OF_COLUMNS = 16 };
     if (l->opt->layout != SM_FEATURE_MAJOR) return 0;
-    if (!sm_format_of(c->kernel)->values) return nonzeros < READS;
-    return nonzeros * c->fill / (double)c->kernel->mr < OF_COLUMNS;
+    if (!sm_format_of(c->kernel)->values) return reads_of_x(l->csr) < SELDOM;
+    return reads_of_x(l->csr) * c->fill / (double)c->kernel->mr < OF_COLUMNS;
 }
 
 static int is(const sm_kernel *k, const char *variant) {
@@ -175,11 +179,13 @@ static int too_wide(const listing *l, const sm_kernel *k) {
            !sm_reads_in_place(k) && l->opt->n <= sm_lanes(k) && k->nr > sm_lanes(k);
 }
 
-/* Vectors of half the length where whole ones can be filled; but a strip of just n columns, which
- * need not be packed, may make up for it where whole vectors would end in half of one. */
+/* Vectors of half the length where whole ones can be filled; but where packing matters and whole
+ * ones would end in half of one, a strip of just n columns, which is not packed, may make up for
+ * it. */
 static int too_short(const listing *l, const sm_kernel *k) {
     const size_t n = l->opt->n;
-    return n >= l->lanes && sm_lanes(k) < l->lanes && (k->nr != n || n % l->lanes == 0);
+    const int unpacked = k->nr == n && n % l->lanes != 0 && reads_of_x(l->csr) < SELDOM;
+    return n >= l->lanes && sm_lanes(k) < l->lanes && !unpacked;
 }
 
 /* Need not be timed to see that another of its kind is faster: for one column of X where there are
