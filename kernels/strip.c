@@ -42,6 +42,23 @@ static void copy(const float *src, size_t src_rs, float *dst, size_t dst_rs, siz
     }
 }
 
+/* Runs may be short: no call for those. */
+enum { RUN_CALL = 32, RUN_WORD = 4 };
+
+static inline void clear_run(float *dst, size_t n) {
+    const __m128 zeros = _mm_setzero_ps();
+    if (n >= RUN_CALL) {
+        memset(dst, 0, n * sizeof *dst);
+    } else if (n >= RUN_WORD) {
+        for (size_t j = 0; j + RUN_WORD < n; j += RUN_WORD) _mm_storeu_ps(dst + j, zeros);
+        _mm_storeu_ps(dst + n - RUN_WORD, zeros);
+    } else {
+        if (n > 0) dst[0] = 0;
+        if (n > 1) dst[1] = 0;
+        if (n > 2) dst[2] = 0;
+    }
+}
+
 /* Columns of a strip that are set, n of them to those of X and the rest to zero: kernels read whole
  * vectors. */
 static size_t set_columns(size_t n, size_t nr) {
@@ -52,7 +69,7 @@ static size_t set_columns(size_t n, size_t nr) {
 static void clear_columns(float *strip, size_t k, size_t n, size_t nr) {
     const size_t end = set_columns(n, nr);
     if (n < end)
-        for (size_t i = 0; i < k; i++) memset(strip + i * nr + n, 0, (end - n) * sizeof *strip);
+        for (size_t i = 0; i < k; i++) clear_run(strip + i * nr + n, end - n);
 }
 
 void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, size_t n, size_t nr,
@@ -75,9 +92,6 @@ void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, siz
     clear_columns(strip, k, n, nr);
 }
 
-/* Runs are short where images are few and small: no call for those. */
-enum { RUN_CALL = 32, RUN_WORD = 4 };
-
 static inline void copy_run(float *dst, const float *src, size_t n) {
     if (n >= RUN_CALL) {
         memcpy(dst, src, n * sizeof *dst);
@@ -89,20 +103,6 @@ static inline void copy_run(float *dst, const float *src, size_t n) {
         if (n > 0) dst[0] = src[0];
         if (n > 1) dst[1] = src[1];
         if (n > 2) dst[2] = src[2];
-    }
-}
-
-static inline void clear_run(float *dst, size_t n) {
-    const __m128 zeros = _mm_setzero_ps();
-    if (n >= RUN_CALL) {
-        memset(dst, 0, n * sizeof *dst);
-    } else if (n >= RUN_WORD) {
-        for (size_t j = 0; j + RUN_WORD < n; j += RUN_WORD) _mm_storeu_ps(dst + j, zeros);
-        _mm_storeu_ps(dst + n - RUN_WORD, zeros);
-    } else {
-        if (n > 0) dst[0] = 0;
-        if (n > 1) dst[1] = 0;
-        if (n > 2) dst[2] = 0;
     }
 }
 

@@ -39,6 +39,25 @@ static inline size_t least(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
+/* The low n of eight lanes, all of them or none. */
+static inline __m256i low_lanes(size_t n) {
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)least(n, EDGE)), lane);
+}
+
+/* The part of a block that has fewer rows or columns, or both. */
+static void part_of_block(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
+                          size_t cols) {
+    float in[EDGE * EDGE], out[EDGE * EDGE];
+    const __m256i in_src = low_lanes(rows), in_dst = low_lanes(cols);
+    for (size_t j = 0; j < EDGE; j++)
+        _mm256_storeu_ps(in + j * EDGE, j < cols ? _mm256_maskload_ps(src + j * src_rs, in_src)
+                                                 : _mm256_setzero_ps());
+    block(in, EDGE, out, EDGE);
+    for (size_t i = 0; i < rows; i++)
+        _mm256_maskstore_ps(dst + i * dst_rs, in_dst, _mm256_loadu_ps(out + i * EDGE));
+}
+
 /* Column j of eight rows from row i on. */
 static inline void ask_for_rows(const float *dst, size_t dst_rs, size_t i, size_t j) {
     for (size_t r = 0; r < EDGE; r++) ask_for(dst, (i + r) * dst_rs + j);
@@ -63,15 +82,12 @@ void sm_transpose_avx2(const float *src, size_t src_rs, float *dst, size_t dst_r
                     block(src + j * src_rs + i, src_rs, dst + i * dst_rs + j, dst_rs);
                 }
     }
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = i < whole_i ? whole_j : 0; j < cols; j++)
-            dst[i * dst_rs + j] = src[j * src_rs + i];
-}
-
-/* The low n of eight lanes, all of them or none. */
-static inline __m256i low_lanes(size_t n) {
-    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)least(n, EDGE)), lane);
+    for (size_t i = 0; i < whole_i && whole_j < cols; i += EDGE)
+        part_of_block(src + whole_j * src_rs + i, src_rs, dst + i * dst_rs + whole_j, dst_rs, EDGE,
+                      cols - whole_j);
+    for (size_t j = 0; j < cols && whole_i < rows; j += EDGE)
+        part_of_block(src + j * src_rs + whole_i, src_rs, dst + whole_i * dst_rs + j, dst_rs,
+                      rows - whole_i, least(cols - j, EDGE));
 }
 
 void sm_copy_avx2(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,

@@ -57,9 +57,43 @@ static void test_packed_strips(void **state) {
                     pack_one(rows[r], n, widths[w], c & 1, how[c / 4], c & 2);
 }
 
+/* Y is token-major and farther apart than it is long; it ends, or begins, where a page does. */
+static void store_one(size_t rows, size_t n, size_t nr, sm_strips how, int at_end) {
+    enum { APART = 3 };
+    const size_t y_cs = rows + APART, floats = (n - 1) * y_cs + rows;
+    sm_guarded gt, gy;
+    assert_int_equal(sm_guarded_alloc(rows * nr * sizeof(float), at_end, &gt), 0);
+    assert_int_equal(sm_guarded_alloc(floats * sizeof(float), at_end, &gy), 0);
+    float *tile = gt.data, *y = gy.data;
+    for (size_t i = 0; i < rows * nr; i++) tile[i] = value_of(i);
+    memset(y, BYTE, floats * sizeof *y);
+    sm_strip_store(tile, nr, rows, n, how, y, (ptrdiff_t)y_cs);
+    for (size_t i = 0; i < floats; i++) {
+        const size_t row = i % y_cs, column = i / y_cs;
+        if (row < rows ? y[i] != tile[row * nr + column] : !untouched(y[i]))
+            fail_msg("rows %zu n %zu nr %zu how %d: row %zu column %zu is %g", rows, n, nr,
+                     (int)how, row, column, (double)y[i]);
+    }
+    sm_guarded_free(&gt);
+    sm_guarded_free(&gy);
+}
+
+static void test_token_major_y(void **state) {
+    (void)state;
+    static const size_t widths[] = {8, 24, 64}, rows[] = {1, 7, 8, 13, 32};
+    sm_strips how[3];
+    const size_t count = ways(how);
+    for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
+        for (size_t n = 1; n <= widths[w]; n++)
+            for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
+                for (size_t c = 0; c < 2 * count; c++)
+                    store_one(rows[r], n, widths[w], how[c / 2], c & 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_packed_strips),
+        cmocka_unit_test(test_token_major_y),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
