@@ -83,7 +83,7 @@ SM_INLINE strip packed_strip(const sm_tile *t) {
 }
 
 /* As the caller has it: of the last of nv vectors no column from t->n on is read. */
-SM_INLINE strip lying_strip(const sm_tile *t, const size_t nv, const int whole) {
+SM_INLINE strip unpacked_strip(const sm_tile *t, const size_t nv, const int whole) {
     return (strip){.x = (const char *)t->x,
                    .unit = t->x_rs * (ptrdiff_t)sizeof(float),
                    .rest = t->n - (nv - 1) * VL,
@@ -143,10 +143,10 @@ SM_INLINE vec vector_of(const strip *s, const float *row, const size_t j, const 
     void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {                                         \
         NARROW(narrow, w, t);                                                                      \
     }
-#define KERNEL_OF_LYING_X(multiply)                                                                \
+#define KERNEL_OF_UNPACKED_X(multiply)                                                             \
     SM_INLINE void columns(const sm_packed *w, const sm_tile *t, const size_t nv,                  \
                            const int whole) {                                                      \
-        const strip s = lying_strip(t, nv, whole);                                                 \
+        const strip s = unpacked_strip(t, nv, whole);                                              \
         multiply(w, t, &s, nv);                                                                    \
     }                                                                                              \
     SM_INLINE void narrow(const sm_packed *w, const sm_tile *t, const size_t nv) {                 \
