@@ -125,12 +125,14 @@ static double reads_of_x(const sm_csr *csr) {
 }
 
 /* Whether X as it lies may be better than packed. Where a row is read for all rows of a panel at
- * once it is so with more reads, for the FMA ports are what limits there. */
+ * once the FMA ports are what limits, and packing matters with fewer reads only. */
 static int seldom_read(const listing *l, const sm_candidate *c) {
-    enum { OF_COLUMNS = 16 };
+    enum { OF_PANELS = 16, OF_DENSE = 24 };
+    const double mr = (double)c->kernel->mr;
     if (l->opt->layout != SM_FEATURE_MAJOR) return 0;
-    if (!sm_format_of(c->kernel)->values) return reads_of_x(l->csr) < SELDOM;
-    return reads_of_x(l->csr) * c->fill / (double)c->kernel->mr < OF_COLUMNS;
+    if (c->dense) return (double)l->csr->rows / mr < OF_DENSE;
+    if (sm_format_of(c->kernel)->values) return reads_of_x(l->csr) * c->fill / mr < OF_PANELS;
+    return reads_of_x(l->csr) < SELDOM;
 }
 
 static int is(const sm_kernel *k, const char *variant) {

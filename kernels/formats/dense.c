@@ -48,4 +48,9 @@ static size_t max_kt(size_t nr) {
 }
 
 const sm_format sm_format_dense = {
-    .name = "dense", .pack = pack, .expand = expand, .max_kt = max_kt, .rows_alike = 1};
+    .name = "dense",
+    .pack = pack,
+    .expand = expand,
+    .max_kt = max_kt,
+    .rows_alike = 1,
+    .in_place = {"unpacked"}};

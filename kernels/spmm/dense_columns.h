@@ -1,0 +1,34 @@
+/* Dense control: the same driver and strips with every weight stored, so that sparse kernels can be
+ * held against a dense one that shares all but the inner loop.
+ * W: formats/dense.c, panels of MR rows, column by column; X: a strip of NR columns.
+ * Limit: FMA ports; (v + MR) / (v MR) loads per FMA for v vectors in the strip. */
+#ifndef SM_DENSE_COLUMNS_H
+#define SM_DENSE_COLUMNS_H
+
+#include "isa/body.h"
+
+_Static_assert(MR *NV + NV < VEC_REGS, "the tile, a row of X and a weight must fit the registers");
+
+SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, const size_t nv) {
+    const size_t segment = t->block * w->tiles + t->tile;
+    const size_t rows = sm_block_rows(w, t->block);
+    const size_t cols = sm_tile_cols(w, t->tile);
+    const float *value = w->value + w->value_at[segment];
+    later xs = later_of(t, sm_ceil_div(rows, MR));
+    for (size_t r0 = 0; r0 < rows; r0 += MR) {
+        const size_t valid = panel_rows(rows, r0);
+        const float *x = (const float *)s->x;
+        vec acc[MR][NV];
+        tile_begin(acc, t, r0, valid, nv);
+        ask_ahead(&xs);
+        size_t left = columns_after_asking(t, cols);
+        if (t->ask_y == SM_Y_EARLY) ask_panel(t, r0 + MR, nv);
+        for (size_t k = left; k < cols; k++, x += t->x_rs)
+            value = tile_column(acc, ALL_ROWS, value, s, x, nv);
+        if (t->ask_y == SM_Y_LATE) ask_panel(t, r0, nv);
+        for (; left > 0; left--, x += t->x_rs) value = tile_column(acc, ALL_ROWS, value, s, x, nv);
+        tile_end(acc, t, r0, valid, nv);
+    }
+}
+
+#endif
