@@ -47,10 +47,9 @@ static size_t max_kt(size_t nr) {
     return UINT32_MAX;
 }
 
-const sm_format sm_format_dense = {
-    .name = "dense",
-    .pack = pack,
-    .expand = expand,
-    .max_kt = max_kt,
-    .rows_alike = 1,
-    .in_place = {"unpacked"}};
+const sm_format sm_format_dense = {.name = "dense",
+                                   .pack = pack,
+                                   .expand = expand,
+                                   .max_kt = max_kt,
+                                   .rows_alike = 1,
+                                   .in_place = {"unpacked"}};
