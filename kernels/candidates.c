@@ -174,7 +174,7 @@ static int too_narrow(const listing *l, const sm_kernel *k) {
 }
 
 /* Several vectors wide where one is enough: of the tile's FMA chains only those of the first
- * remain, and the same format has a taller one for it. */
+ * remain, and `sell` has a taller one for it. */
 static int too_wide(const listing *l, const sm_kernel *k) {
     const sm_format *format = sm_format_of(k);
     return sm_isa_hand_written(k->isa) && !format->values && !format->rows_alike &&
@@ -186,14 +186,15 @@ static int too_wide(const listing *l, const sm_kernel *k) {
  * it. */
 static int too_short(const listing *l, const sm_kernel *k) {
     const size_t n = l->opt->n;
-    const int unpacked = k->nr == n && n % l->lanes != 0 && reads_of_x(l->csr) < SELDOM;
+    const int unpacked = l->opt->layout == SM_FEATURE_MAJOR && k->nr == n && n % l->lanes != 0 &&
+                         reads_of_x(l->csr) < SELDOM;
     return n >= l->lanes && sm_lanes(k) < l->lanes && !unpacked;
 }
 
 /* Need not be timed to see that another of its kind is faster: for one column of X where there are
  * many, for many where there is one, of a format that would store zeros, for X as it lies where it
  * is better packed, of a variant for other cores or caches, of one vector where two can be filled
- * or of two where one is enough, or with vectors of half the length where whole ones can be, or
+ * or of several where one is enough, or with vectors of half the length where whole ones can be, or
  * where W and not the instructions are what takes time. */
 static int hopeless(const listing *l, const sm_candidate *c) {
     const size_t n = l->opt->n;

@@ -36,16 +36,24 @@ size_t sm_lanes(const sm_kernel *k) {
     return strstr(k->isa, "512") ? 16 : 8;
 }
 
+/* How often a row of X is read, at least. */
+static double reads_of_row(const sm_packed *w) {
+    const sm_format *format = sm_format_of(w->kernel);
+    const double rows = (double)w->rows, mr = (double)w->kernel->mr;
+    const double nonzeros = (double)w->nnz / (double)w->cols;
+    return format->rows_alike ? rows / mr : format->values ? nonzeros / mr : nonzeros;
+}
+
 /* Pays where X and Y, with W, are too large for X to stay in L2 from one call to the next, and a K
  * tile fits L1: one that comes from L2 itself comes the way that asking takes. X that is read as
- * it lies must be larger than L2, and used often enough that most of its lines come at all. AMD's
+ * it lies must be larger than L2, and read often enough that most of its lines come at all. AMD's
  * cores lose by asking. */
 size_t sm_core_ask_from(const sm_packed *w, int intel) {
-    enum { USES = 4 };
+    enum { READS = 3 };
     if (!intel) return SIZE_MAX;
     if (w->kt * w->kernel->nr * sizeof(float) > sm_l1_bytes()) return SIZE_MAX;
     if (!w->in_place) return sm_l2_bytes() / 2 + 1;
-    return w->nnz / w->cols < USES ? SIZE_MAX : sm_l2_bytes() + 1;
+    return reads_of_row(w) < READS ? SIZE_MAX : sm_l2_bytes() + 1;
 }
 
 /* On Intel's cores lines that are asked for early are gone again when they are stored: rows of Y

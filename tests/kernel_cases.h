@@ -69,7 +69,7 @@ static sm_status multiply_guarded(void *context, const sm_kernel *kernel, const 
 }
 
 /* One call of the kernel itself: X ends, and Y ends, at a page that may not be touched, where the
- * driver has further buffers behind them. X is all ones: Y is the sums of the rows. */
+ * driver has further buffers behind them. Row k of X is all k % 5. */
 static void check_ends(const sm_kernel *k, size_t cols) {
     const size_t rows = k->mr + 1;
     float *w = sm_alloc(rows * cols, sizeof *w);
@@ -82,8 +82,9 @@ static void check_ends(const sm_kernel *k, size_t cols) {
     assert_int_equal(sm_pack(&csr, k, cols, rows, 1, &p), SM_OK);
     assert_int_equal(sm_guarded_alloc(cols * k->nr * sizeof(float), 1, &x), 0);
     assert_int_equal(sm_guarded_alloc(rows * k->nr * sizeof(float), 1, &y), 0);
-    for (size_t i = 0; i < cols * k->nr; i++) ((float *)x.data)[i] = 1.0f;
+    for (size_t i = 0; i < cols * k->nr; i++) ((float *)x.data)[i] = (float)(i / k->nr % 5);
     const sm_tile t = {.x = x.data,
+                       .x_rs = (ptrdiff_t)k->nr,
                        .y = y.data,
                        .y_rs = (ptrdiff_t)k->nr,
                        .n = k->nr,
@@ -95,7 +96,7 @@ static void check_ends(const sm_kernel *k, size_t cols) {
     k->run(&p, &t);
     for (size_t r = 0; r < rows; r++) {
         float sum = 0;
-        for (size_t c = 0; c < cols; c++) sum += w[r * cols + c];
+        for (size_t c = 0; c < cols; c++) sum += w[r * cols + c] * (float)(c % 5);
         for (size_t j = 0; j < k->nr; j++)
             assert_float_equal(((float *)y.data)[r * k->nr + j], sum, 1e-3);
     }

@@ -248,9 +248,10 @@ static void test_narrow_tiles(void **state) {
 }
 
 /* Hand-written kernels of a format with strips of nr columns, of levels with so many lanes. */
-static size_t count_tiles(const sm_csr *w, size_t n, const char *format, size_t nr, size_t lanes) {
+static size_t count_tiles_in(sm_layout layout, const sm_csr *w, size_t n, const char *format,
+                             size_t nr, size_t lanes) {
     size_t count, found = 0;
-    sm_candidate *list = candidates_of(w, n, &count);
+    sm_candidate *list = candidates_in(layout, w, n, &count);
     for (size_t i = 0; i < count; i++) {
         const sm_kernel *k = list[i].kernel;
         found += strcmp(k->format, format) == 0 && k->nr == nr && sm_isa_hand_written(k->isa) &&
@@ -258,6 +259,10 @@ static size_t count_tiles(const sm_csr *w, size_t n, const char *format, size_t 
     }
     sm_free(list);
     return found;
+}
+
+static size_t count_tiles(const sm_csr *w, size_t n, const char *format, size_t nr, size_t lanes) {
+    return count_tiles_in(SM_FEATURE_MAJOR, w, n, format, nr, lanes);
 }
 
 /* A strip of just the columns there are need not be packed, however short its vectors, which
@@ -276,6 +281,8 @@ static void test_strips_as_wide_as_x(void **state) {
     make_problem(64, 128, 1, 0, scattered, &p);
     assert_int_equal(count_tiles(&p.w, 24, "sell", 24, 8) > 0, has_avx2);
     assert_int_equal(count_tiles(&p.w, 25, "sell", 24, 8) > 0, has_avx2 && !has_avx512);
+    assert_int_equal(count_tiles_in(SM_TOKEN_MAJOR, &p.w, 24, "sell", 24, 8) > 0,
+                     has_avx2 && !has_avx512);
     assert_int_equal(count_tiles(&p.w, 16, "sell", 16, 8) > 0, has_avx2 && !has_avx512);
     assert_int_equal(count_tiles(&p.w, 8, "sell", 8, 8) > 0, has_avx2);
     assert_int_equal(count_tiles(&p.w, 8, "sell", 16, 8), 0);

@@ -83,7 +83,7 @@ static void test_rows_are_asked_for_once_and_in_order(void **state) {
 }
 
 /* X is asked for on Intel's cores only, where a K tile fits L1; X that is read as it lies must be
- * larger, without Y, and its rows used some times. */
+ * larger, without Y, and its rows read some times. */
 static void test_when_x_is_asked_for(void **state) {
     (void)state;
     sm_packed w = {.kernel = sm_kernel_find("spmm_sell_f32_scalar_quad_4x8"),
@@ -100,6 +100,14 @@ static void test_when_x_is_asked_for(void **state) {
     assert_in_range(in_place, packed + 1, SIZE_MAX - 1);
     w.nnz = 64;
     assert_int_equal(sm_core_ask_from(&w, 1), SIZE_MAX);
+    /* A row of X is read once for all rows of a panel, and by dense kernels whatever W is. */
+    w.kernel = sm_kernel_find("spmm_dense_f32_scalar_tile_4x8");
+    assert_int_equal(sm_core_ask_from(&w, 1), in_place);
+    w.kernel = sm_kernel_find("spmm_bsr_f32_scalar_column_4x8");
+    w.nnz = 11 * 64;
+    assert_int_equal(sm_core_ask_from(&w, 1), SIZE_MAX);
+    w.nnz = 12 * 64;
+    assert_int_equal(sm_core_ask_from(&w, 1), in_place);
     w.ask_from = (64 + 64) * N * sizeof(float);
     assert_false(sm_asks(&w, 2 * N - 1));
     assert_true(sm_asks(&w, 2 * N));
