@@ -186,9 +186,9 @@ static int too_wide(const listing *l, const sm_kernel *k) {
  * it. */
 static int too_short(const listing *l, const sm_kernel *k) {
     const size_t n = l->opt->n;
-    const int unpacked = l->opt->layout == SM_FEATURE_MAJOR && k->nr == n && n % l->lanes != 0 &&
-                         reads_of_x(l->csr) < SELDOM;
-    return n >= l->lanes && sm_lanes(k) < l->lanes && !unpacked;
+    if (n < l->lanes || sm_lanes(k) >= l->lanes) return 0;
+    const int unpacked = l->opt->layout == SM_FEATURE_MAJOR && k->nr == n;
+    return !unpacked || n % l->lanes == 0 || reads_of_x(l->csr) >= SELDOM;
 }
 
 /* Need not be timed to see that another of its kind is faster: for one column of X where there are
