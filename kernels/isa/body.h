@@ -63,7 +63,6 @@ SM_INLINE void lanes_end(const vec *sum, const sm_tile *t, size_t r0, size_t row
 
 #if SM_NR >= VL
 _Static_assert(SM_NR % VL == 0, "nr must be a whole number of vectors");
-_Static_assert(SM_NR == 1 || SM_NR % 8 == 0, "strips are packed by eights, see sm_copy_avx2()");
 #define NV (SM_NR / VL)
 /* Of a packed strip only columns up to a multiple of 16 are set; a body without vectors reads all.
  */
