@@ -107,12 +107,11 @@ static inline size_t sm_index_unit(size_t nr) {
     return nr == 1 ? sizeof(float) : 2 * sizeof(float);
 }
 
-/* Between column k of a K tile and its 16-bit offset in a strip of nr columns. */
-static inline uint16_t sm_offset_of(size_t k, size_t nr) {
-    return (uint16_t)(k * nr * sizeof(float) / sm_index_unit(nr));
-}
-static inline size_t sm_offset_column(uint16_t offset, size_t nr) {
-    return offset * sm_index_unit(nr) / (nr * sizeof(float));
+/* Column k of a K tile is stored in 16 bits as k times this: the offset of its row in a strip, or
+ * its number where X is read as it lies. */
+static inline size_t sm_column_unit(const sm_packed *w) {
+    const size_t nr = w->kernel->nr;
+    return w->in_place ? 1 : nr * sizeof(float) / sm_index_unit(nr);
 }
 
 /* So many 16-bit offsets behind the last may be loaded, not used: a stream of a format that says so

@@ -28,22 +28,14 @@ static size_t values(const sm_csr *csr, size_t mr) {
     return used == 0 && csr->nnz > 0 ? SIZE_MAX : used * mr;
 }
 
-/* A column as it is stored: X that is packed is read by the offset of its row. */
-static uint16_t stored(const sm_packed *p, size_t column) {
-    return p->in_place ? (uint16_t)column : sm_offset_of(column, p->kernel->nr);
-}
-static size_t column_of(const sm_packed *p, uint16_t index) {
-    return p->in_place ? index : sm_offset_column(index, p->kernel->nr);
-}
-
 /* Packs the panel whose columns were taken; the streams' ends move on. */
 static void pack_panel(sm_packed *p, const sm_columns *c, size_t cols, size_t *head, size_t *index,
                        size_t *value) {
-    const size_t mr = p->kernel->mr;
+    const size_t mr = p->kernel->mr, unit = sm_column_unit(p);
     const size_t begin = *index;
     for (size_t k = 0; k < cols; k++) {
         if (!c->rows[k]) continue;
-        p->index16[(*index)++] = stored(p, k);
+        p->index16[(*index)++] = (uint16_t)(k * unit);
         for (size_t r = 0; r < mr; r++)
             p->value[(*value)++] = c->rows[k] >> r & 1 ? c->value[k * mr + r] : 0.0f;
     }
@@ -64,13 +56,14 @@ static sm_status pack(const sm_csr *csr, sm_packed *out) {
 static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) {
     const size_t segment = block * p->tiles + tile, mr = p->kernel->mr;
     const size_t cols = sm_tile_cols(p, tile), rows = sm_block_rows(p, block);
+    const size_t unit = sm_column_unit(p);
     const uint16_t *count = p->head16 + p->head_at[segment];
     const uint16_t *index = p->index16 + p->index_at[segment];
     const float *value = p->value + p->value_at[segment];
     for (size_t r0 = 0; r0 < rows; r0 += mr)
         for (uint16_t left = *count++; left > 0; left--, index++, value += mr)
             for (size_t r = r0; r < sm_min_size(r0 + mr, rows); r++)
-                dense[r * cols + column_of(p, *index)] = value[r - r0];
+                dense[r * cols + *index / unit] = value[r - r0];
 }
 
 const sm_format sm_format_bsr = {.name = "bsr",

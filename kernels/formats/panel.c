@@ -49,7 +49,7 @@ static void pack_panel(sm_packed *p, const sm_columns *c, size_t cols, size_t *h
     for (unsigned pattern; (pattern = order_next(&o)) != 0;) {
         const size_t k = first[pattern];
         first[pattern] = c->next[k];
-        p->index16[(*index)++] = sm_offset_of(k, p->kernel->nr);
+        p->index16[(*index)++] = (uint16_t)(k * sm_column_unit(p));
         for (size_t r = 0; r < mr; r++)
             if (pattern >> r & 1) p->value[(*value)++] = c->value[k * mr + r];
     }
@@ -77,7 +77,7 @@ static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) 
     for (size_t r0 = 0; r0 < sm_block_rows(p, block); r0 += mr, count += patterns) {
         order o = order_begin(count, patterns);
         for (unsigned pattern; (pattern = order_next(&o)) != 0;) {
-            const size_t c = sm_offset_column(*index++, p->kernel->nr);
+            const size_t c = *index++ / sm_column_unit(p);
             for (size_t r = 0; r < mr; r++)
                 if (pattern >> r & 1) dense[(r0 + r) * cols + c] = *value++;
         }

@@ -210,11 +210,6 @@ static void pass(group *g) {
     g->value += single_value(g, g->singles);
 }
 
-/* Of column 1; columns are that far apart. */
-static size_t offset_unit(const sm_packed *p) {
-    return p->in_place ? 1 : sm_offset_of(1, p->kernel->nr);
-}
-
 /* Finds the columns of a pair's shared steps: the first `turns` that both rows use. */
 static void take_shared(order *o, size_t a, size_t b, size_t turns) {
     const uint64_t *x = o->bits + a * o->words, *y = o->bits + b * o->words;
@@ -230,7 +225,7 @@ static void take_shared(order *o, size_t a, size_t b, size_t turns) {
  * single step is a coin toss: arithmetic instead of branches. */
 static void fill_row(const sm_csr *csr, const sm_packed *p, const order *o, size_t row, size_t r,
                      size_t col0, const group *g) {
-    const size_t unit = offset_unit(p);
+    const size_t unit = sm_column_unit(p);
     size_t both = 0, alone = 0;
     for (uint32_t i = o->begin[row]; i < o->end[row]; i++) {
         const size_t col = csr->col[i] - col0;
@@ -326,7 +321,7 @@ static sm_status pack(const sm_csr *csr, sm_packed *out) {
 
 static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) {
     const size_t segment = block * p->tiles + tile, mr = p->kernel->mr;
-    const size_t cols = sm_tile_cols(p, tile), unit = offset_unit(p);
+    const size_t cols = sm_tile_cols(p, tile), unit = sm_column_unit(p);
     const uint16_t *head = p->head16 + p->head_at[segment];
     const uint16_t *end = p->head16 + p->head_at[segment + 1];
     group g = {.index = p->index16 + p->index_at[segment],
