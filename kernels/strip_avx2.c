@@ -2,7 +2,7 @@
  * Limit of the transposes: shuffle ports, 16 shuffles and 8 inserting loads a block; then cache
  * lines, see strip_avx2.h. Of the copies: the bandwidth of the cache that holds X. */
 #include "strip_avx2.h"
-#include "isa/intrin.h"
+#include "isa/vec_avx2.h"
 #include <stdint.h>
 
 enum { EDGE = 8, LINE = 16, CHUNK = 128 }; /* floats: of a block, of a cache line, of a turn */
@@ -39,23 +39,15 @@ static inline size_t least(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
-/* The low n of eight lanes, all of them or none. */
-static inline __m256i low_lanes(size_t n) {
-    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)least(n, EDGE)), lane);
-}
-
 /* The part of a block that has fewer rows or columns, or both. */
 static void part_of_block(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
                           size_t cols) {
     float in[EDGE * EDGE], out[EDGE * EDGE];
-    const __m256i in_src = low_lanes(rows), in_dst = low_lanes(cols);
     for (size_t j = 0; j < EDGE; j++)
-        _mm256_storeu_ps(in + j * EDGE, j < cols ? _mm256_maskload_ps(src + j * src_rs, in_src)
-                                                 : _mm256_setzero_ps());
+        vec_storeu(in + j * EDGE, j < cols ? vec_load_tail(src + j * src_rs, rows) : vec_set1(0));
     block(in, EDGE, out, EDGE);
     for (size_t i = 0; i < rows; i++)
-        _mm256_maskstore_ps(dst + i * dst_rs, in_dst, _mm256_loadu_ps(out + i * EDGE));
+        vec_store_tail(dst + i * dst_rs, vec_loadu(out + i * EDGE), cols);
 }
 
 /* Column j of eight rows from row i on. */
@@ -94,7 +86,6 @@ void sm_copy_avx2(const float *src, size_t src_rs, float *dst, size_t dst_rs, si
                   size_t cols, size_t end, int ask) {
     enum { AHEAD = 16 * LINE };
     const size_t whole = cols / LINE * LINE, half = cols / EDGE * EDGE;
-    const __m256i last = low_lanes(cols - half);
     for (; rows > 0; rows--, src += src_rs, dst += dst_rs) {
         size_t j = 0;
         for (; j < whole; j += LINE) {
@@ -108,7 +99,7 @@ void sm_copy_avx2(const float *src, size_t src_rs, float *dst, size_t dst_rs, si
             j += EDGE;
         }
         if (j < cols) {
-            _mm256_storeu_ps(dst + j, _mm256_maskload_ps(src + j, last));
+            _mm256_storeu_ps(dst + j, vec_load_tail(src + j, cols - half));
             j += EDGE;
         }
         if (j < end) _mm256_storeu_ps(dst + j, _mm256_setzero_ps());
