@@ -25,8 +25,12 @@ double sm_density(const sm_csr *csr) {
     return (double)csr->nnz / ((double)csr->rows * (double)csr->cols);
 }
 
+double sm_dense_bytes(const sm_csr *csr) {
+    return (double)csr->rows * (double)csr->cols * sizeof(float);
+}
+
 int sm_from_memory(const sm_csr *csr) {
-    return (double)csr->rows * (double)csr->cols * sizeof(float) >= (double)sm_l3_bytes();
+    return sm_dense_bytes(csr) >= (double)sm_l3_bytes();
 }
 
 /* Whether not all of the nonzeros, with what says where they are, may stay in L2. */
@@ -117,22 +121,21 @@ static double fill(const listing *l, const sm_kernel *k) {
     return (double)format->values(l->sample, k->mr) / (double)l->sample->nnz;
 }
 
-/* Nonzeros that read a row of X below which it may matter what packing it takes: some 2.5 cycles a
- * cache line, while reading one of a packed strip saves at least a tenth of a cycle. */
+/* Nonzeros a column of W below which it may matter what packing X takes: some 2.5 cycles a cache
+ * line, while reading one of a packed strip saves at least a tenth of a cycle. */
 enum { SELDOM = 32 };
-static double reads_of_x(const sm_csr *csr) {
-    return (double)csr->nnz / (double)csr->cols;
+static int seldom_used(const listing *l) {
+    return (double)l->csr->nnz / (double)l->csr->cols < SELDOM;
 }
 
 /* Whether X as it lies may be better than packed. Where a row is read for all rows of a panel at
  * once the FMA ports are what limits, and packing matters with fewer reads only. */
 static int seldom_read(const listing *l, const sm_candidate *c) {
     enum { OF_PANELS = 16, OF_DENSE = 24 };
-    const double mr = (double)c->kernel->mr;
-    if (l->opt->layout != SM_FEATURE_MAJOR) return 0;
-    if (c->dense) return (double)l->csr->rows / mr < OF_DENSE;
-    if (sm_format_of(c->kernel)->values) return reads_of_x(l->csr) * c->fill / mr < OF_PANELS;
-    return reads_of_x(l->csr) < SELDOM;
+    const size_t most = c->dense ? OF_DENSE : sm_format_of(c->kernel)->values ? OF_PANELS : SELDOM;
+    const double values = (double)l->csr->nnz * c->fill;
+    return l->opt->layout == SM_FEATURE_MAJOR &&
+           sm_reads_of_x(c->kernel, l->csr->rows, l->csr->cols, values) < (double)most;
 }
 
 static int is(const sm_kernel *k, const char *variant) {
@@ -188,7 +191,7 @@ static int too_short(const listing *l, const sm_kernel *k) {
     const size_t n = l->opt->n;
     if (n < l->lanes || sm_lanes(k) >= l->lanes) return 0;
     const int unpacked = l->opt->layout == SM_FEATURE_MAJOR && k->nr == n;
-    return !unpacked || n % l->lanes == 0 || reads_of_x(l->csr) >= SELDOM;
+    return !unpacked || n % l->lanes == 0 || !seldom_used(l);
 }
 
 /* Need not be timed to see that another of its kind is faster: for one column of X where there are

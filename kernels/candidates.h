@@ -24,7 +24,8 @@ size_t sm_list_candidates(const sm_csr *w, const sm_csr *sample, const sm_plan_o
                           sm_candidate *out);
 
 double sm_density(const sm_csr *csr);
-int sm_from_memory(const sm_csr *csr); /* W, stored densely, is larger than the caches */
+double sm_dense_bytes(const sm_csr *csr); /* of W, stored densely */
+int sm_from_memory(const sm_csr *csr);    /* W, stored densely, is larger than the caches */
 
 /* Whether a call with n columns of X, if that is one, may not find all of W in L2 but need not take
  * it from memory: a sample of W does not show how much is where. */

@@ -36,12 +36,10 @@ size_t sm_lanes(const sm_kernel *k) {
     return strstr(k->isa, "512") ? 16 : 8;
 }
 
-/* How often a row of X is read, at least. */
-static double reads_of_row(const sm_packed *w) {
-    const sm_format *format = sm_format_of(w->kernel);
-    const double rows = (double)w->rows, mr = (double)w->kernel->mr;
-    const double nonzeros = (double)w->nnz / (double)w->cols;
-    return format->rows_alike ? rows / mr : format->values ? nonzeros / mr : nonzeros;
+double sm_reads_of_x(const sm_kernel *k, size_t rows, size_t cols, double values) {
+    const sm_format *format = sm_format_of(k);
+    const double a_column = values / (double)cols, mr = (double)k->mr;
+    return format->rows_alike ? (double)rows / mr : format->values ? a_column / mr : a_column;
 }
 
 /* Pays where X and Y, with W, are too large for X to stay in L2 from one call to the next, and a K
@@ -53,7 +51,8 @@ size_t sm_core_ask_from(const sm_packed *w, int intel) {
     if (!intel) return SIZE_MAX;
     if (w->kt * w->kernel->nr * sizeof(float) > sm_l1_bytes()) return SIZE_MAX;
     if (!w->in_place) return sm_l2_bytes() / 2 + 1;
-    return reads_of_row(w) < READS ? SIZE_MAX : sm_l2_bytes() + 1;
+    const double reads = sm_reads_of_x(w->kernel, w->rows, w->cols, (double)w->nnz);
+    return reads < READS ? SIZE_MAX : sm_l2_bytes() + 1;
 }
 
 /* On Intel's cores lines that are asked for early are gone again when they are stored: rows of Y

@@ -16,6 +16,10 @@ int sm_core_of_intel(void);
 
 size_t sm_lanes(const sm_kernel *kernel); /* floats in a vector of its level; 8 without vectors */
 
+/* How often a row of X is read for so many stored values: for each, for all rows of a panel at once
+ * by formats of whole columns, and for every panel by those that store everything. */
+double sm_reads_of_x(const sm_kernel *kernel, size_t rows, size_t cols, double values);
+
 /* Bytes, as sm_asks() counts them, from which on X is asked for ahead; SIZE_MAX: never. w
  * need not be packed yet. */
 size_t sm_core_ask_from(const sm_packed *w, int intel);

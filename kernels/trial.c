@@ -27,10 +27,6 @@ static int behind_l2(double bytes) {
     return bytes > 9.0 / 8 * (double)sm_l2_bytes();
 }
 
-static double dense_bytes(const sm_csr *w) {
-    return (double)w->rows * (double)w->cols * sizeof(float);
-}
-
 /* The rows in the middle of W, as many as make a slice of WEIGHTS, or have NONZEROS where these are
  * fewer: the shorter a run, the more of them nothing disturbs, and the longer, the more of it is
  * not packing X. Twice as many rows where a call is so short that it matters which cache holds W,
@@ -42,7 +38,7 @@ sm_status sm_trial_slice(const sm_csr *w, const sm_plan_options *opt, sm_csr *ou
         rows = sm_min_size(rows, (size_t)(NONZEROS / ((double)w->cols * sm_density(w) + 1)));
     else if (sm_spans_l2(w, opt->n))
         rows /= 4;
-    else if (opt->n == 1 ? !sm_from_memory(w) : !behind_l2(dense_bytes(w)))
+    else if (opt->n == 1 ? !sm_from_memory(w) : !behind_l2(sm_dense_bytes(w)))
         rows *= 2;
     rows = sm_min_size(rows < ROWS ? ROWS : rows, w->rows);
     const size_t r0 = (w->rows - rows) / 2 / ROWS * ROWS; /* whole panels */
@@ -77,7 +73,7 @@ sm_status sm_trial_begin(sm_trial *t, size_t mr, size_t nr) {
     t->workspace = sm_alloc(((k + t->w->rows + mr) * nr + 64) * sizeof(float), 1);
     t->spans_l2 = t->of_rows <= 1 && sm_spans_l2(t->w, t->opt->n);
     if (!t->cold && t->of_rows > 1 && t->opt->n <= SM_FEW_COLUMNS &&
-        behind_l2(dense_bytes(t->w) * t->of_rows))
+        behind_l2(sm_dense_bytes(t->w) * t->of_rows))
         t->others_count = 2 * sm_l2_bytes() / sizeof(float);
     t->others = sm_alloc(t->others_count + 1, sizeof *t->others);
     if (!t->x || !t->y || !t->workspace || !t->others)
