@@ -11,10 +11,6 @@ static size_t avx512(void) {
     return level;
 }
 
-static int scattered(size_t r, size_t c) {
-    return value_of(r * 1009 + c) > 0.2f;
-}
-
 static int four_of_five(size_t r, size_t c) {
     return value_of(r * 1009 + c) > -0.3f;
 }
