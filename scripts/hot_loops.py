@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Counts what the hot loops of the hand-written kernels do, from the disassembly of their objects.
 
-A hot loop is an innermost natural loop with multiply-adds on vectors. Counted are its loads of
+A hot loop is an innermost loop with multiply-adds on vectors. Counted are its loads of
 vectors, broadcasts and gathers from memory, shuffles, loads of integers, and what touches the
 stack: a spill. Loads per FMA (broadcasts included, a gather as one a lane) say what the load ports
 allow, on any machine. Needs objdump; runs nothing.
@@ -112,41 +112,46 @@ def blocks_of(instructions):
     return list(zip(starts, ends)), successors
 
 
-def dominators(successors):
-    """For every block that can be reached the set of blocks that every way to it passes."""
-    reached, todo = {0}, [0]
+def reached_from(start, nodes, edges):
+    """The nodes that one or more edges lead to."""
+    reached, todo = set(), [start]
     while todo:
-        for s in successors[todo.pop()]:
-            if s not in reached:
-                reached.add(s)
-                todo.append(s)
-    before = {b: [p for p in reached if b in successors[p]] for b in reached}
-    dominated = {b: {0} if b == 0 else set(reached) for b in reached}
-    changed = True
-    while changed:
-        changed = False
-        for b in sorted(reached - {0}):
-            now = {b} | set.intersection(*(dominated[p] for p in before[b]))
-            changed |= now != dominated[b]
-            dominated[b] = now
-    return dominated, before
+        for node in edges[todo.pop()]:
+            if node in nodes and node not in reached:
+                reached.add(node)
+                todo.append(node)
+    return reached
 
 
-def natural_loops(successors):
-    """header -> blocks of the loop; loops that share a header are one."""
-    dominated, before = dominators(successors)
-    loops = {}
-    for b in dominated:
-        for header in successors[b]:
-            if header not in dominated[b]:
-                continue
-            body, todo = loops.setdefault(header, {header}), [b]
-            while todo:
-                block = todo.pop()
-                if block not in body:
-                    body.add(block)
-                    todo += before[block]
-    return loops
+def cycles(nodes, successors, before):
+    """The strongly connected components that have an edge."""
+    left = set(nodes)
+    while left:
+        start = min(left)
+        body = reached_from(start, left, successors) & reached_from(start, left, before)
+        if body:
+            yield body
+        left -= body | {start}
+
+
+def innermost(nodes, successors, is_hot):
+    """Loops of hot blocks that have no such loops in them. The compiler may jump into the middle of
+    a loop, too: of the ways in the one that shows most loops inside is taken for its beginning."""
+    before = {node: [] for node in nodes}
+    for node in nodes:
+        for to in successors[node]:
+            if to in nodes:
+                before[to].append(node)
+    found = []
+    for body in cycles(nodes, successors, before):
+        if not any(map(is_hot, body)):
+            continue
+        # Who jumps through a table is not known: the loop's first block then is its beginning.
+        entries = {b for b in body if any(p not in body for p in before[b])} or {min(body)}
+        inside = [innermost(body, {b: [to for to in successors[b] if to in body - {entry}]
+                                   for b in body}, is_hot) for entry in sorted(entries)]
+        found += max(inside, key=len) or [body]
+    return found
 
 
 def is_vector_fma(ins):
@@ -188,19 +193,19 @@ def hot_loops(instructions):
     aligned = any(ins.name == "mov" and ins.operands == ["%rsp", "%rbp"] for ins in instructions)
     frame = ("rsp", "rbp") if aligned else ("rsp",)
 
-    def inside(body):
-        return [ins for b in sorted(body) for ins in instructions[slice(*blocks[b])]]
+    def code(block):
+        return instructions[slice(*blocks[block])]
 
-    loops = {header: body for header, body in natural_loops(successors).items()
-             if any(map(is_vector_fma, inside(body)))}
+    def is_hot(block):
+        return any(map(is_vector_fma, code(block)))
+
+    bodies = innermost(set(range(len(blocks))), successors, is_hot)
     found = []
-    for header, body in sorted(loops.items()):
-        if any(other != header and other in body for other in loops):
-            continue
-        loop = Loop()
-        for ins in inside(body):
-            count(loop, ins, frame)
-        found.append(loop)
+    for body in sorted(bodies, key=min):
+        found.append(Loop())
+        for block in sorted(body):
+            for ins in code(block):
+                count(found[-1], ins, frame)
     return found
 
 

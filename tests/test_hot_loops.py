@@ -55,6 +55,23 @@ CODE = """
 """
 
 
+# A loop that is entered at its end too, and behind a jump through a table one inside of another.
+JUMPS_IN = """
+0000000000000000 <sm_kernel>:
+   0:\tjne    18 <sm_kernel+0x18>
+   2:\tjne    20 <sm_kernel+0x20>
+  10:\tvfmadd231ps (%rcx),%zmm0,%zmm1
+  18:\tcmp    %rax,%rsi
+  1a:\tjne    10 <sm_kernel+0x10>
+  20:\tjmp    *%rdx
+  30:\tvmovups (%rax),%ymm3
+  32:\tvfmadd231ps %ymm1,%ymm2,%ymm3
+  34:\tjne    32 <sm_kernel+0x32>
+  36:\tjne    30 <sm_kernel+0x30>
+  40:\tret
+"""
+
+
 class Loops(unittest.TestCase):
     def test_counts(self):
         loops = hot_loops.hot_loops(hot_loops.parse(CODE)["sm_kernel"])
@@ -68,6 +85,11 @@ class Loops(unittest.TestCase):
         code = CODE.replace("mov    %rsp,%rbp", "mov    %rdi,%rbp")
         loop = hot_loops.hot_loops(hot_loops.parse(code)["sm_kernel"])[1]
         self.assertEqual((loop.stores, loop.stack), (2, 1))
+
+    def test_loops_that_are_jumped_into(self):
+        self.assertEqual(hot_loops.hot_loops(hot_loops.parse(JUMPS_IN)["sm_kernel"]), [
+            hot_loops.Loop(instructions=3, fma=1, loads=1),
+            hot_loops.Loop(instructions=2, fma=1)])
 
     def test_no_loop(self):
         self.assertEqual(hot_loops.hot_loops(hot_loops.parse(
