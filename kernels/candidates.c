@@ -82,8 +82,9 @@ static size_t kt_choices(const listing *l, const sm_kernel *k, size_t kt[MAX_TIL
     const double fit = l1 / ((double)k->nr * sizeof(float)), d = sm_density(l->csr);
     const int columns = format->values != NULL, padded = columns || format->rows_alike;
     const int few = columns ? d < 0.25 : !padded && d < 0.15; /* nonzeros in a row */
+    const int tiles = l->intel && !padded && !few ? 2 : 3;
     size_t count = 0;
-    for (int i = padded + few; i < 3 + few; i++) {
+    for (int i = padded + few; i < tiles + few; i++) {
         const size_t wanted = (size_t)(factor[i] * fit);
         const size_t tile = even_tiles(cols, sm_min_size(wanted < 32 ? 32 : wanted, limit));
         if (count > 0 && (double)tile > fit && (double)kt[count - 1] <= fit && slow_beyond_l1(l))
@@ -93,12 +94,17 @@ static size_t kt_choices(const listing *l, const sm_kernel *k, size_t kt[MAX_TIL
     return count;
 }
 
-/* Partial sums of a row block stay within half of L2. */
-static size_t mc_choice(const listing *l, const sm_kernel *k) {
-    enum { SMALL_BLOCK = 32 };
+/* Partial sums of a row block stay within half of L2, on Intel's cores beside what is read of W
+ * until they are next used, if they are. Not measured on AMD's. */
+static size_t mc_choice(const listing *l, const sm_kernel *k, size_t kt) {
+    enum { SMALL_BLOCK = 32, A_NONZERO = 6 }; /* bytes, about */
     if (l->opt->mc) return l->opt->mc;
     if (rows_first(l, k)) return SMALL_BLOCK;
-    const size_t fit = sm_l2_bytes() / 2 / (k->nr * sizeof(float));
+    double row = (double)(k->nr * sizeof(float));
+    if (l->intel && !sm_reads_in_place(k) && k->nr > 1 && kt < l->csr->cols)
+        row += (double)kt *
+               (sm_format_of(k)->rows_alike ? sizeof(float) : A_NONZERO * sm_density(l->csr));
+    const size_t fit = (size_t)((double)sm_l2_bytes() / 2 / row);
     return fit < k->mr ? k->mr : sm_min_size(fit, SM_MAX_BLOCK_ROWS);
 }
 
@@ -219,7 +225,7 @@ static size_t padded_columns(const sm_kernel *k, size_t n) {
 static void add_candidates(listing *l, const sm_kernel *k) {
     size_t kt[MAX_TILES];
     const size_t choices = kt_choices(l, k, kt);
-    sm_candidate c = {.kernel = k, .mc = mc_choice(l, k)};
+    sm_candidate c = {.kernel = k};
     c.padded = padded_columns(k, l->opt->n);
     c.fill = fill(l, k);
     c.dense = strcmp(k->format, "dense") == 0;
@@ -227,6 +233,7 @@ static void add_candidates(listing *l, const sm_kernel *k) {
     c.hopeless = hopeless(l, &c);
     for (size_t q = 0; q < choices; q++) {
         c.kt = kt[q];
+        c.mc = mc_choice(l, k, kt[q]);
         l->c[l->count++] = c;
     }
 }

@@ -185,8 +185,8 @@ static void run_tiles(strip *s, size_t begin, size_t end) {
 static void run_blocks(strip *s, size_t begin, size_t end) {
     const sm_packed *w = s->j->w;
     const view all = take_tiles(s, 0, w->tiles);
-    look_ahead(s, 1, 0, w->tiles, (end - begin) * w->tiles);
     for (size_t b = begin; b < end; b++) {
+        if (b + 1 == end) look_ahead(s, 1, 0, w->tiles, w->tiles);
         s->above = w->block_row[b];
         for (size_t t = 0; t < w->tiles; t++)
             run_segment(s, b, t, (view){all.x + (ptrdiff_t)(t * w->kt) * all.rs, all.rs});

@@ -37,6 +37,7 @@ typedef struct sm_packed {
     int in_place;       /* its kernel reads X where it lies, see sm_format */
     size_t ask_from;    /* see sm_asks() */
     sm_ask_y ask_y;
+    int ask_w; /* its kernel asks for what it reads next of W */
     sm_strips strips;
     size_t index_bits;
     size_t *head_at, *index_at, *value_at; /* blocks * tiles + 1: first element of a segment */
@@ -85,6 +86,11 @@ static inline void sm_begin_segment(sm_packed *p, size_t segment, size_t head, s
     p->head_at[segment] = head;
     p->index_at[segment] = index;
     p->value_at[segment] = value;
+}
+
+/* Bytes of everything that is stored. */
+static inline size_t sm_packed_bytes(const sm_packed *w) {
+    return w->bytes.values + w->bytes.indices + w->bytes.pointers;
 }
 
 /* Whether a call with n columns asks for X that is used later: where X, and Y with it if

@@ -123,8 +123,7 @@ static void cool(const sm_packed *p) {
 
 /* Whether a call finds W farther away than a second run of the sample would. */
 static int is_away(const sm_trial *t, const sm_packed *p) {
-    const sm_bytes *b = &p->bytes;
-    const double bytes = (double)(b->values + b->indices + b->pointers) * t->of_rows;
+    const double bytes = (double)sm_packed_bytes(p) * t->of_rows;
     return t->cold || (t->others_count > 0 && behind_l2(bytes));
 }
 

@@ -54,6 +54,43 @@ static void test_tiles_beyond_l1(void **state) {
     free_problem(&p);
 }
 
+static int about_half(size_t r, size_t c) {
+    return (r * r + 7 * c * c + r * c) % 5 < 2;
+}
+
+/* Bytes of the streams of a segment. */
+static size_t segment_bytes(const sm_packed *w, size_t i) {
+    return (w->value_at[i + 1] - w->value_at[i]) * sizeof(float) +
+           (w->index_at[i + 1] - w->index_at[i]) * sizeof(uint16_t);
+}
+
+/* The partial sums of a row block, and on Intel's cores what is read of W until they are next used,
+ * fit half of L2, about; and there are no more blocks than that takes. */
+static void test_row_blocks_fit_l2(void **state) {
+    (void)state;
+    static const char *const names[] = {"spmm_sell_f32_avx512_pointer_4x64",
+                                        "spmm_sell_f32_avx2_pair_2x48",
+                                        "spmm_dense_f32_avx2_tile_6x16"};
+    const size_t half = sm_l2_bytes() / 2;
+    problem p;
+    make_problem(3072, 400, 1, 0, about_half, &p);
+    size_t count;
+    sm_candidate *list = candidates_of(&p.w, 512, &count);
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < sizeof names / sizeof *names; j++) {
+            const sm_candidate *c = &list[i];
+            if (strcmp(c->kernel->name, names[j]) != 0 || c->kt >= p.w.cols) continue;
+            sm_packed w;
+            assert_int_equal(sm_pack(&p.w, c->kernel, c->kt, c->mc, 1, &w), SM_OK);
+            const size_t sums = w.mc * w.kernel->nr * sizeof(float);
+            const size_t bytes = sums + (sm_core_of_intel() ? segment_bytes(&w, 0) : 0);
+            assert_in_range(bytes, w.mc >= w.rows ? 0 : half / 2, half + half / 4);
+            sm_packed_free(&w);
+        }
+    sm_free(list);
+    free_problem(&p);
+}
+
 /* Of the two variants of a tile that multiply the same streams the one for this core is timed. */
 static void test_one_variant_a_core(void **state) {
     (void)state;
@@ -242,6 +279,7 @@ static void test_streams_are_for_weights_from_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tiles_beyond_l1),
+        cmocka_unit_test(test_row_blocks_fit_l2),
         cmocka_unit_test(test_one_variant_a_core),
         cmocka_unit_test(test_blocks_of_few_rows),
         cmocka_unit_test(test_narrow_tiles),

@@ -14,6 +14,7 @@ static int third(size_t r, size_t c) {
 /* What the calls of a kernel could ask for, one after the other. */
 static const float *asked[1000];
 static size_t asked_count, run_lengths[1000], calls, blocks[1000]; /* of each call */
+static size_t first_asking;                                        /* block; SIZE_MAX: none */
 static sm_ask_y asking_y;                                          /* of the last call */
 
 static void note_ahead(const sm_packed *w, const sm_tile *t) {
@@ -21,6 +22,7 @@ static void note_ahead(const sm_packed *w, const sm_tile *t) {
     assert_in_range(calls, 0, sizeof blocks / sizeof *blocks - 1);
     blocks[calls++] = t->block;
     asking_y = t->ask_y;
+    if (t->ahead_runs > 0) first_asking = sm_min_size(first_asking, t->block);
     for (size_t i = 0; i < t->ahead_runs; i++) {
         assert_in_range(asked_count, 0, sizeof asked / sizeof *asked - 1);
         run_lengths[asked_count] = t->ahead_run;
@@ -41,6 +43,7 @@ static void run_noting(const sm_packed *w, const sm_args *args, size_t threads) 
     k.run = note_ahead;
     noting.kernel = &k;
     asked_count = calls = 0;
+    first_asking = SIZE_MAX;
     run(&noting, args, threads);
 }
 
@@ -78,6 +81,8 @@ static void test_rows_are_asked_for_once_and_in_order(void **state) {
     w.ask_from = 0;
     run_noting(&w, &p.args, 1); /* they do not: a strip of X is packed as a whole */
     assert_all_in_order(&w, &p.args, K);
+    assert_true(w.blocks > 1);
+    assert_int_equal(first_asking, w.blocks - 1);
     sm_packed_free(&w);
     free_problem(&p);
 }
@@ -117,6 +122,16 @@ static void test_when_x_is_asked_for(void **state) {
     assert_true(sm_asks(&w, N));
     w.kt = 1 << 20;
     assert_int_equal(sm_core_ask_from(&w, 1), SIZE_MAX);
+}
+
+/* W is asked for on Intel's cores only, where it is more than half of L3. */
+static void test_when_w_is_asked_for(void **state) {
+    (void)state;
+    sm_packed w = {.bytes = {.values = sm_l3_bytes() / 4, .indices = sm_l3_bytes() / 8}};
+    assert_false(sm_core_ask_w(&w, 1));
+    w.bytes.pointers = sm_l3_bytes() / 4;
+    assert_true(sm_core_ask_w(&w, 1));
+    assert_false(sm_core_ask_w(&w, 0));
 }
 
 /* Of two threads each begins with a K tile that nobody asks for, in each strip of its own. */
@@ -202,10 +217,12 @@ static void test_asking_changes_no_bit(void **state) {
             sm_packed w;
             assert_int_equal(sm_pack(&p.w, k, tiles[c / 2][0], tiles[c / 2][1], 1, &w), SM_OK);
             w.ask_from = SIZE_MAX;
+            w.ask_w = 0;
             w.strips = SM_STRIPS_BASE;
             run(&w, &p.args, 1);
             assert_true(error_of(&p) <= 1.0);
             memcpy(silent, p.y, M * N * sizeof *silent);
+            w.ask_w = 1;
             for (w.ask_from = 0; w.strips <= most; w.strips++) {
                 for (w.ask_y = SM_Y_EARLY; w.ask_y <= SM_Y_NEVER; w.ask_y++) {
                     memset(p.y, 0xff, M * N * sizeof *p.y);
@@ -224,6 +241,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows_are_asked_for_once_and_in_order),
         cmocka_unit_test(test_when_x_is_asked_for),
+        cmocka_unit_test(test_when_w_is_asked_for),
         cmocka_unit_test(test_threads_ask_for_their_own),
         cmocka_unit_test(test_columns_of_token_major_x_are_asked_for),
         cmocka_unit_test(test_what_is_outermost),

@@ -103,6 +103,7 @@ sm_status sm_pack(const sm_csr *csr, const sm_kernel *kernel, size_t kt, size_t 
         return status;
     }
     p.bytes.pointers += (3 * (segments + 1) + p.blocks + p.parts + 2) * sizeof(size_t);
+    p.ask_w = sm_core_ask_w(&p, intel);
     *out = p;
     return SM_OK;
 }
