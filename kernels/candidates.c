@@ -2,6 +2,7 @@
  * which it can be said without timing that another of their kind is faster. */
 #include "candidates.h"
 #include "core.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +63,22 @@ static int slow_beyond_l1(const listing *l) {
     return l->intel && l->csr->cols * l->opt->n * sizeof(float) >= sm_l2_bytes();
 }
 
+/* Bytes of packed W a row and column, about. */
+static double bytes_of_w(const listing *l, const sm_kernel *k) {
+    enum { A_NONZERO = 6 };
+    return sm_format_of(k)->rows_alike ? sizeof(float) : A_NONZERO * sm_density(l->csr);
+}
+
+/* The largest K tile of which a panel asks for no more of W at once than a page's worth, if it does
+ * ask, see sm_core_ask_w(). */
+static size_t asking_limit(const listing *l, const sm_kernel *k) {
+    enum { PAGE = 4096, LEAST = 32, UNIT = 8 };
+    const double bytes = bytes_of_w(l, k), rows = (double)l->csr->rows, cols = (double)l->csr->cols;
+    if (!l->intel || k->nr == 1 || sm_reads_in_place(k)) return SIZE_MAX;
+    if (rows * cols * bytes <= (double)sm_l3_bytes() / 2) return SIZE_MAX;
+    return (size_t)fmax(LEAST, PAGE / ((double)k->mr * bytes)) / UNIT * UNIT;
+}
+
 /* K tiles worth trying, as multiples of the one whose strip fills L1. The streams of W and Y pass
  * through L1 without evicting much of it, so that it may be full; where rows have few nonzeros in a
  * tile, what a tile costs beside them weighs more than X from L2. Formats of whole columns read a
@@ -69,7 +86,8 @@ static int slow_beyond_l1(const listing *l) {
 static size_t kt_choices(const listing *l, const sm_kernel *k, size_t kt[MAX_TILES]) {
     static const double factor[] = {2. / 3, 1, 2, 4};
     const sm_format *format = sm_format_of(k);
-    const size_t cols = l->csr->cols, limit = sm_min_size(format->max_kt(k->nr), cols);
+    const size_t cols = l->csr->cols;
+    size_t limit = sm_min_size(format->max_kt(k->nr), cols);
     if (l->opt->kt) {
         kt[0] = sm_min_size(l->opt->kt, limit);
         return 1;
@@ -78,6 +96,7 @@ static size_t kt_choices(const listing *l, const sm_kernel *k, size_t kt[MAX_TIL
         kt[0] = limit;
         return 1;
     }
+    limit = sm_min_size(limit, asking_limit(l, k));
     const double l1 = (double)sm_l1_bytes();
     const double fit = l1 / ((double)k->nr * sizeof(float)), d = sm_density(l->csr);
     const int columns = format->values != NULL, padded = columns || format->rows_alike;
@@ -97,13 +116,12 @@ static size_t kt_choices(const listing *l, const sm_kernel *k, size_t kt[MAX_TIL
 /* Partial sums of a row block stay within half of L2, on Intel's cores beside what is read of W
  * until they are next used, if they are. Not measured on AMD's. */
 static size_t mc_choice(const listing *l, const sm_kernel *k, size_t kt) {
-    enum { SMALL_BLOCK = 32, A_NONZERO = 6 }; /* bytes, about */
+    enum { SMALL_BLOCK = 32 };
     if (l->opt->mc) return l->opt->mc;
     if (rows_first(l, k)) return SMALL_BLOCK;
     double row = (double)(k->nr * sizeof(float));
     if (l->intel && !sm_reads_in_place(k) && k->nr > 1 && kt < l->csr->cols)
-        row += (double)kt *
-               (sm_format_of(k)->rows_alike ? sizeof(float) : A_NONZERO * sm_density(l->csr));
+        row += (double)kt * bytes_of_w(l, k);
     const size_t fit = (size_t)((double)sm_l2_bytes() / 2 / row);
     return fit < k->mr ? k->mr : sm_min_size(fit, SM_MAX_BLOCK_ROWS);
 }

@@ -91,6 +91,30 @@ static void test_row_blocks_fit_l2(void **state) {
     free_problem(&p);
 }
 
+/* A W that is asked for is cut into K tiles of which a panel is not much more than a page. */
+static void test_panels_are_pages(void **state) {
+    (void)state;
+    enum { ROWS = 4096, PAGE = 4096 };
+    const size_t cols = sm_l3_bytes() / (ROWS * sizeof(float));
+    sm_csr w;
+    assert_int_equal(sm_csr_alloc(ROWS, cols, ROWS * 8, &w), SM_OK);
+    for (size_t r = 0; r < ROWS; r++) w.row_ptr[r + 1] = (uint32_t)(8 * (r + 1));
+    for (size_t i = 0; i < w.nnz; i++) {
+        w.col[i] = (uint32_t)(i % 8 * (cols / 8));
+        w.val[i] = 1.0f;
+    }
+    const sm_kernel *k = sm_kernel_find("spmm_dense_f32_scalar_tile_4x8");
+    const sm_plan_options o = {.n = 32, .kernel = k->name, .isa_mask = ~0u, .format_mask = ~0u};
+    sm_candidate *list = sm_alloc(sm_candidates_max(), sizeof *list);
+    assert_non_null(list);
+    const size_t count = sm_list_candidates(&w, &w, &o, list);
+    assert_true(count > 0);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(list[i].kt * k->mr * sizeof(float) <= PAGE, sm_core_of_intel());
+    sm_free(list);
+    sm_csr_free(&w);
+}
+
 /* Of the two variants of a tile that multiply the same streams the one for this core is timed. */
 static void test_one_variant_a_core(void **state) {
     (void)state;
@@ -280,6 +304,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tiles_beyond_l1),
         cmocka_unit_test(test_row_blocks_fit_l2),
+        cmocka_unit_test(test_panels_are_pages),
         cmocka_unit_test(test_one_variant_a_core),
         cmocka_unit_test(test_blocks_of_few_rows),
         cmocka_unit_test(test_narrow_tiles),
