@@ -72,11 +72,11 @@ static double bytes_of_w(const listing *l, const sm_kernel *k) {
 /* The largest K tile of which a panel asks for no more of W at once than a page's worth, if it does
  * ask, see sm_core_ask_w(). */
 static size_t asking_limit(const listing *l, const sm_kernel *k) {
-    enum { PAGE = 4096, LEAST = 32, UNIT = 8 };
+    enum { LEAST = 32, UNIT = 8 };
     const double bytes = bytes_of_w(l, k), rows = (double)l->csr->rows, cols = (double)l->csr->cols;
     if (!l->intel || k->nr == 1 || sm_reads_in_place(k)) return SIZE_MAX;
     if (rows * cols * bytes <= (double)sm_l3_bytes() / 2) return SIZE_MAX;
-    return (size_t)fmax(LEAST, PAGE / ((double)k->mr * bytes)) / UNIT * UNIT;
+    return (size_t)fmax(LEAST, SM_PAGE / ((double)k->mr * bytes)) / UNIT * UNIT;
 }
 
 /* K tiles worth trying, as multiples of the one whose strip fills L1. The streams of W and Y pass

@@ -88,6 +88,10 @@ static inline void sm_begin_segment(sm_packed *p, size_t segment, size_t head, s
     p->value_at[segment] = value;
 }
 
+/* Hardware fetches ahead of a stream to the end of so many bytes. Of a W that is asked for a panel
+ * had better be about as much. */
+enum { SM_PAGE = 4096 };
+
 /* Bytes of everything that is stored. */
 static inline size_t sm_packed_bytes(const sm_packed *w) {
     return w->bytes.values + w->bytes.indices + w->bytes.pointers;

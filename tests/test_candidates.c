@@ -94,7 +94,7 @@ static void test_row_blocks_fit_l2(void **state) {
 /* A W that is asked for is cut into K tiles of which a panel is not much more than a page. */
 static void test_panels_are_pages(void **state) {
     (void)state;
-    enum { ROWS = 4096, PAGE = 4096 };
+    enum { ROWS = 4096 };
     const size_t cols = sm_l3_bytes() / (ROWS * sizeof(float));
     sm_csr w;
     assert_int_equal(sm_csr_alloc(ROWS, cols, ROWS * 8, &w), SM_OK);
@@ -110,7 +110,7 @@ static void test_panels_are_pages(void **state) {
     const size_t count = sm_list_candidates(&w, &w, &o, list);
     assert_true(count > 0);
     for (size_t i = 0; i < count; i++)
-        assert_int_equal(list[i].kt * k->mr * sizeof(float) <= PAGE, sm_core_of_intel());
+        assert_int_equal(list[i].kt * k->mr * sizeof(float) <= SM_PAGE, sm_core_of_intel());
     sm_free(list);
     sm_csr_free(&w);
 }

@@ -23,6 +23,19 @@ SM_INLINE void ask_weights(const void *stream, size_t lines) {
     SM_FOR (q, lines) __builtin_prefetch((const float *)stream + WEIGHTS_AHEAD + q * LINE);
 }
 
+/* Where a stream of W goes on that comes from memory: hardware fetches ahead of it to the end of a
+ * page and there begins anew, so the first lines of pages are asked for. */
+enum { PAGES_AHEAD = 4, LINES_OF_A_PAGE = 8 };
+SM_INLINE uintptr_t pages_of(const sm_packed *w, const void *stream) {
+    if (!w->ask_w || !stream) return UINTPTR_MAX; /* never */
+    return ((uintptr_t)stream + PAGES_AHEAD * SM_PAGE) / SM_PAGE * SM_PAGE;
+}
+
+SM_INLINE void ask_pages(uintptr_t *page, const void *stream) {
+    for (; *page < (uintptr_t)stream + PAGES_AHEAD * SM_PAGE; *page += SM_PAGE)
+        SM_FOR (i, LINES_OF_A_PAGE) __builtin_prefetch((const float *)*page + i * LINE, 0, 2);
+}
+
 /* Rows of the panel that starts at row r0 of a block with `rows` rows. */
 SM_INLINE size_t panel_rows(size_t rows, size_t r0) {
     return rows - r0 < (size_t)MR ? rows - r0 : (size_t)MR;
@@ -172,19 +185,6 @@ SM_INLINE void ask_y(const sm_tile *t, const size_t row[MR], const size_t first,
         for (size_t j = 0; j < nv * VL; j += 16) __builtin_prefetch((void *)(y + 4 * j), 1);
         if (!whole_lines) __builtin_prefetch((void *)(y + 4 * (nv * VL - 1)), 1);
     }
-}
-
-/* Where a stream of W goes on that comes from memory: hardware fetches ahead of it to the end of a
- * page and there begins anew, so the first lines of pages are asked for. */
-enum { PAGE = 4096, PAGES_AHEAD = 4, LINES_OF_A_PAGE = 8 };
-SM_INLINE uintptr_t pages_of(const sm_packed *w, const void *stream) {
-    const uintptr_t never = UINTPTR_MAX;
-    return w->ask_w && stream ? ((uintptr_t)stream + PAGES_AHEAD * PAGE) / PAGE * PAGE : never;
-}
-
-SM_INLINE void ask_pages(uintptr_t *page, const void *stream) {
-    for (; *page < (uintptr_t)stream + PAGES_AHEAD * PAGE; *page += PAGE)
-        SM_FOR (i, LINES_OF_A_PAGE) __builtin_prefetch((const float *)*page + i * LINE, 0, 2);
 }
 
 /* What is used later, asked for a little a panel while the core multiplies: to L2, for L1 is full

@@ -7,7 +7,11 @@
 #include "isa/body.h"
 
 _Static_assert(NR == 1 && MR == 16 && MR % VL == 0, "a 16-bit word a column, one column");
-enum { LV = MR / VL, CHAINS = LV < 4 ? 4 / LV : 1 }; /* four FMAs in flight hide latency */
+enum {
+    LV = MR / VL,
+    CHAINS = LV < 4 ? 4 / LV : 1, /* four FMAs in flight hide latency */
+    ASKING = 64                   /* columns for each time that pages are asked for */
+};
 
 #if VL == 16
 SM_INLINE void column(vec acc[LV], unsigned bits, const float *value, vec x) {
@@ -57,19 +61,25 @@ void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
     const size_t rows = sm_block_rows(w, t->block), cols = sm_tile_cols(w, t->tile);
     const uint16_t *bits = w->index16 + w->index_at[segment];
     const float *value = w->value + w->value_at[segment];
+    uintptr_t value_page = pages_of(w, value), bits_page = pages_of(w, bits);
     for (size_t r0 = 0; r0 < rows; r0 += MR, bits += cols) {
         vec acc[CHAINS][LV];
         SM_FOR (q, CHAINS)
             SM_FOR (j, LV) acc[q][j] = vec_set1(0.0f);
         size_t k = 0;
-        for (; k + CHAINS <= cols; k += CHAINS) {
-            ask_weights(value, CHAINS * MR / LINE / 2); /* what half of the weights fill */
-            uint64_t columns = 0;
-            __builtin_memcpy(&columns, bits + k, CHAINS * sizeof *bits);
-            SM_FOR (q, CHAINS)
-                column(acc[q], bits[k + q], value + values_before(columns, q),
-                       vec_bcast(t->x + k + q));
-            value += values_before(columns, CHAINS);
+        for (size_t end = 0; end < cols;) {
+            ask_pages(&value_page, value);
+            ask_pages(&bits_page, bits + k);
+            end = sm_min_size(end + ASKING, cols);
+            for (; k + CHAINS <= end; k += CHAINS) {
+                ask_weights(value, CHAINS * MR / LINE / 2); /* what half of the weights fill */
+                uint64_t columns = 0;
+                __builtin_memcpy(&columns, bits + k, CHAINS * sizeof *bits);
+                SM_FOR (q, CHAINS)
+                    column(acc[q], bits[k + q], value + values_before(columns, q),
+                           vec_bcast(t->x + k + q));
+                value += values_before(columns, CHAINS);
+            }
         }
         for (; k < cols; value += __builtin_popcount(bits[k]), k++)
             column(acc[0], bits[k], value, vec_bcast(t->x + k));

@@ -51,6 +51,7 @@ void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
     const uint16_t *index = w->index16 + w->index_at[segment];
     const float *value = w->value + w->value_at[segment];
     const float *x = t->x;
+    uintptr_t value_page = pages_of(w, value), index_page = pages_of(w, index);
     float few[VL];
     if (cols < VL) { /* a window is loaded whole: X may end before it does */
         for (size_t k = 0; k < VL; k++) few[k] = k < cols ? x[k] : 0.0f;
@@ -63,6 +64,10 @@ void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
         size_t i = 0;
         for (; i + CHAINS <= *count; i += CHAINS, index += CHAINS * WORDS, value += CHAINS * MR) {
             SM_FOR (q, CHAINS * MR / LINE) ASK_VALUE(value + WEIGHTS_AHEAD + q * LINE);
+            if (ASK_PAGES) {
+                ask_pages(&value_page, value);
+                ask_pages(&index_page, index);
+            }
             ASK_INDEX(index + WEIGHTS_AHEAD * WORDS / MR);
             SM_FOR (q, CHAINS) slot(acc[q], x, index + q * WORDS, value + q * MR);
         }

@@ -3,4 +3,5 @@
  */
 #define ASK_VALUE(p) __builtin_prefetch(p, 0, 0)
 #define ASK_INDEX(p)
+#define ASK_PAGES 0
 #include "spmv/nm_slots.h"

@@ -2,4 +2,5 @@
  * prefetch would take the place of a load. */
 #define ASK_VALUE(p)
 #define ASK_INDEX(p)
+#define ASK_PAGES 0
 #include "spmv/nm_slots.h"
