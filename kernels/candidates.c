@@ -64,26 +64,30 @@ static int slow_beyond_l1(const listing *l) {
 }
 
 /* Bytes of packed W a row and column, about. */
-static double bytes_of_w(const listing *l, const sm_kernel *k) {
+static double bytes_of_w(const listing *l, const sm_candidate *c) {
     enum { A_NONZERO = 6 };
-    return sm_format_of(k)->rows_alike ? sizeof(float) : A_NONZERO * sm_density(l->csr);
+    const int alike = sm_format_of(c->kernel)->rows_alike;
+    return alike ? sizeof(float) : A_NONZERO * c->fill * sm_density(l->csr);
 }
 
 /* The largest K tile of which a panel asks for no more of W at once than a page's worth, if it does
- * ask, see sm_core_ask_w(). */
-static size_t asking_limit(const listing *l, const sm_kernel *k) {
+ * ask, see sm_core_ask_w_from(). */
+static size_t asking_limit(const listing *l, const sm_candidate *c) {
     enum { LEAST = 32, UNIT = 8 };
-    const double bytes = bytes_of_w(l, k), rows = (double)l->csr->rows, cols = (double)l->csr->cols;
+    const sm_kernel *k = c->kernel;
+    const double bytes = bytes_of_w(l, c), rows = (double)l->csr->rows, cols = (double)l->csr->cols;
     if (!l->intel || k->nr == 1 || sm_reads_in_place(k)) return SIZE_MAX;
-    if (rows * cols * bytes <= (double)sm_l3_bytes() / 2) return SIZE_MAX;
+    if (rows * cols * bytes < (double)sm_core_ask_w_from(l->intel)) return SIZE_MAX;
     return (size_t)fmax(LEAST, SM_PAGE / ((double)k->mr * bytes)) / UNIT * UNIT;
 }
 
 /* K tiles worth trying, as multiples of the one whose strip fills L1. The streams of W and Y pass
  * through L1 without evicting much of it, so that it may be full; where rows have few nonzeros in a
  * tile, what a tile costs beside them weighs more than X from L2. Formats of whole columns read a
- * row of X once for all rows of a panel, so that few columns make larger tiles pay. */
-static size_t kt_choices(const listing *l, const sm_kernel *k, size_t kt[MAX_TILES]) {
+ * row of X once for all rows of a panel, so that few columns make larger tiles pay. On Intel's
+ * cores no tile larger than L1 pays for rows of many. */
+static size_t kt_choices(const listing *l, const sm_candidate *c, size_t kt[MAX_TILES]) {
+    const sm_kernel *k = c->kernel;
     static const double factor[] = {2. / 3, 1, 2, 4};
     const sm_format *format = sm_format_of(k);
     const size_t cols = l->csr->cols;
@@ -96,12 +100,12 @@ static size_t kt_choices(const listing *l, const sm_kernel *k, size_t kt[MAX_TIL
         kt[0] = limit;
         return 1;
     }
-    limit = sm_min_size(limit, asking_limit(l, k));
+    limit = sm_min_size(limit, asking_limit(l, c));
     const double l1 = (double)sm_l1_bytes();
     const double fit = l1 / ((double)k->nr * sizeof(float)), d = sm_density(l->csr);
     const int columns = format->values != NULL, padded = columns || format->rows_alike;
     const int few = columns ? d < 0.25 : !padded && d < 0.15; /* nonzeros in a row */
-    const int tiles = l->intel && !padded && !few ? 2 : 3;
+    const int tiles = l->intel && k->nr > 1 && !padded && !few ? 2 : 3;
     size_t count = 0;
     for (int i = padded + few; i < tiles + few; i++) {
         const size_t wanted = (size_t)(factor[i] * fit);
@@ -115,13 +119,14 @@ static size_t kt_choices(const listing *l, const sm_kernel *k, size_t kt[MAX_TIL
 
 /* Partial sums of a row block stay within half of L2, on Intel's cores beside what is read of W
  * until they are next used, if they are. Not measured on AMD's. */
-static size_t mc_choice(const listing *l, const sm_kernel *k, size_t kt) {
+static size_t mc_choice(const listing *l, const sm_candidate *c) {
     enum { SMALL_BLOCK = 32 };
+    const sm_kernel *k = c->kernel;
     if (l->opt->mc) return l->opt->mc;
     if (rows_first(l, k)) return SMALL_BLOCK;
     double row = (double)(k->nr * sizeof(float));
-    if (l->intel && !sm_reads_in_place(k) && k->nr > 1 && kt < l->csr->cols)
-        row += (double)kt * bytes_of_w(l, k);
+    if (l->intel && !sm_reads_in_place(k) && k->nr > 1 && c->kt < l->csr->cols)
+        row += (double)c->kt * bytes_of_w(l, c);
     const size_t fit = (size_t)((double)sm_l2_bytes() / 2 / row);
     return fit < k->mr ? k->mr : sm_min_size(fit, SM_MAX_BLOCK_ROWS);
 }
@@ -242,16 +247,16 @@ static size_t padded_columns(const sm_kernel *k, size_t n) {
 
 static void add_candidates(listing *l, const sm_kernel *k) {
     size_t kt[MAX_TILES];
-    const size_t choices = kt_choices(l, k, kt);
     sm_candidate c = {.kernel = k};
     c.padded = padded_columns(k, l->opt->n);
     c.fill = fill(l, k);
     c.dense = strcmp(k->format, "dense") == 0;
     c.work = c.padded * (size_t)(10.0 * c.fill);
     c.hopeless = hopeless(l, &c);
+    const size_t choices = kt_choices(l, &c, kt);
     for (size_t q = 0; q < choices; q++) {
         c.kt = kt[q];
-        c.mc = mc_choice(l, k, kt[q]);
+        c.mc = mc_choice(l, &c);
         l->c[l->count++] = c;
     }
 }

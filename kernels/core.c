@@ -64,8 +64,8 @@ sm_ask_y sm_core_ask_y(int intel) {
 
 /* Pays from about half of a core's share of L3 on, below which it costs up to 2 %. Not measured on
  * AMD's cores. */
-int sm_core_ask_w(const sm_packed *w, int intel) {
-    return intel && sm_packed_bytes(w) > sm_l3_bytes() / 2;
+size_t sm_core_ask_w_from(int intel) {
+    return intel ? sm_l3_bytes() / 2 + 1 : SIZE_MAX;
 }
 
 /* The first level has no AVX2, which stores whole eights. To have lines in L1 when they are stored

@@ -26,8 +26,8 @@ size_t sm_core_ask_from(const sm_packed *w, int intel);
 
 sm_ask_y sm_core_ask_y(int intel);
 
-/* Whether kernels ask for W, of which all is packed. */
-int sm_core_ask_w(const sm_packed *w, int intel);
+/* Bytes of packed W from which on kernels ask for it; SIZE_MAX: never. */
+size_t sm_core_ask_w_from(int intel);
 
 /* How X and Y are copied and transposed for kernels of that level. */
 sm_strips sm_core_strips(const sm_kernel *kernel, int intel);

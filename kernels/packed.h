@@ -37,7 +37,8 @@ typedef struct sm_packed {
     int in_place;       /* its kernel reads X where it lies, see sm_format */
     size_t ask_from;    /* see sm_asks() */
     sm_ask_y ask_y;
-    int ask_w; /* its kernel asks for what it reads next of W */
+    size_t ask_w_from; /* bytes of W; ask_w: it is as large */
+    int ask_w;         /* its kernel may ask for what it reads next of W */
     sm_strips strips;
     size_t index_bits;
     size_t *head_at, *index_at, *value_at; /* blocks * tiles + 1: first element of a segment */

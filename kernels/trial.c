@@ -121,10 +121,14 @@ static void cool(const sm_packed *p) {
     if (p->index32) evict(p->index32, p->index_at[last] * sizeof *p->index32);
 }
 
+/* Of W, as the call's plan packs it. */
+static double all_bytes(const sm_trial *t, const sm_packed *p) {
+    return (double)sm_packed_bytes(p) * t->of_rows;
+}
+
 /* Whether a call finds W farther away than a second run of the sample would. */
 static int is_away(const sm_trial *t, const sm_packed *p) {
-    const double bytes = (double)sm_packed_bytes(p) * t->of_rows;
-    return t->cold || (t->others_count > 0 && behind_l2(bytes));
+    return t->cold || (t->others_count > 0 && behind_l2(all_bytes(t, p)));
 }
 
 /* Puts the sample there. */
@@ -197,6 +201,7 @@ void sm_trial_run(sm_trial *t, const sm_packed *packed, sm_times *shortest) {
         shortest->cuts = cuts_of(t, packed, a.n, shortest->run_s);
     sm_packed as_called = *packed;
     as_called.ask_from = ask_from(t, packed, a.n);
+    as_called.ask_w = is_away(t, packed) && all_bytes(t, packed) >= (double)packed->ask_w_from;
     if (shortest->cuts > 1)
         run_cuts(t, &as_called, &a, shortest);
     else

@@ -136,7 +136,7 @@ def cycles(nodes, successors, before):
 
 def innermost(nodes, successors, is_hot):
     """Loops of hot blocks that have no such loops in them. The compiler may jump into the middle of
-    a loop, too: of the ways in the one that shows most loops inside is taken for its beginning."""
+    a loop, too: each of the ways in is taken for its beginning, and the smallest loops found count."""
     before = {node: [] for node in nodes}
     for node in nodes:
         for to in successors[node]:
@@ -148,9 +148,9 @@ def innermost(nodes, successors, is_hot):
             continue
         # Who jumps through a table is not known: the loop's first block then is its beginning.
         entries = {b for b in body if any(p not in body for p in before[b])} or {min(body)}
-        inside = [innermost(body, {b: [to for to in successors[b] if to in body - {entry}]
-                                   for b in body}, is_hot) for entry in sorted(entries)]
-        found += max(inside, key=len) or [body]
+        inside = {frozenset(loop) for entry in entries for loop in innermost(
+            body, {b: [to for to in successors[b] if to in body - {entry}] for b in body}, is_hot)}
+        found += [loop for loop in inside if not any(other < loop for other in inside)] or [body]
     return found
 
 

@@ -127,11 +127,17 @@ static void test_when_x_is_asked_for(void **state) {
 /* W is asked for on Intel's cores only, where it is more than half of L3. */
 static void test_when_w_is_asked_for(void **state) {
     (void)state;
-    sm_packed w = {.bytes = {.values = sm_l3_bytes() / 4, .indices = sm_l3_bytes() / 8}};
-    assert_false(sm_core_ask_w(&w, 1));
-    w.bytes.pointers = sm_l3_bytes() / 4;
-    assert_true(sm_core_ask_w(&w, 1));
-    assert_false(sm_core_ask_w(&w, 0));
+    assert_true(sm_core_ask_w_from(0) == SIZE_MAX);
+    assert_int_equal(sm_core_ask_w_from(1), sm_l3_bytes() / 2 + 1);
+    problem p;
+    sm_packed w;
+    make_problem(M, K, N, 0, third, &p);
+    assert_int_equal(sm_pack(&p.w, sm_kernel_find("spmm_dense_f32_scalar_tile_4x8"), KT, M, 1, &w),
+                     SM_OK);
+    assert_false(w.ask_w);
+    assert_true(w.ask_w_from == sm_core_ask_w_from(sm_core_of_intel()));
+    sm_packed_free(&w);
+    free_problem(&p);
 }
 
 /* Of two threads each begins with a K tile that nobody asks for, in each strip of its own. */

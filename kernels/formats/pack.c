@@ -84,6 +84,7 @@ sm_status sm_pack(const sm_csr *csr, const sm_kernel *kernel, size_t kt, size_t 
     const int intel = sm_core_of_intel();
     p.ask_from = sm_core_ask_from(&p, intel);
     p.ask_y = sm_core_ask_y(intel);
+    p.ask_w_from = sm_core_ask_w_from(intel);
     p.strips = sm_core_strips(kernel, intel);
     const sm_status cut = cut_rows(csr, parts, &p);
     if (cut != SM_OK) {
@@ -103,7 +104,7 @@ sm_status sm_pack(const sm_csr *csr, const sm_kernel *kernel, size_t kt, size_t 
         return status;
     }
     p.bytes.pointers += (3 * (segments + 1) + p.blocks + p.parts + 2) * sizeof(size_t);
-    p.ask_w = sm_core_ask_w(&p, intel);
+    p.ask_w = sm_packed_bytes(&p) >= p.ask_w_from;
     *out = p;
     return SM_OK;
 }

@@ -27,12 +27,15 @@ SM_INLINE void ask_weights(const void *stream, size_t lines) {
  * page and there begins anew, so the first lines of pages are asked for. */
 enum { PAGES_AHEAD = 4, LINES_OF_A_PAGE = 8 };
 SM_INLINE uintptr_t pages_of(const sm_packed *w, const void *stream) {
-    if (!w->ask_w || !stream) return UINTPTR_MAX; /* never */
-    return ((uintptr_t)stream + PAGES_AHEAD * SM_PAGE) / SM_PAGE * SM_PAGE;
+    const uintptr_t never = UINTPTR_MAX;
+    return w->ask_w ? ((uintptr_t)stream + PAGES_AHEAD * SM_PAGE) / SM_PAGE * SM_PAGE : never;
 }
 
 SM_INLINE void ask_pages(uintptr_t *page, const void *stream) {
-    for (; *page < (uintptr_t)stream + PAGES_AHEAD * SM_PAGE; *page += SM_PAGE)
+    const uintptr_t now = (uintptr_t)stream, end = now + PAGES_AHEAD * SM_PAGE;
+    if (*page >= end) return;
+    if (*page < now) *page = now / SM_PAGE * SM_PAGE; /* a panel of more pages came in between */
+    for (; *page < end; *page += SM_PAGE)
         SM_FOR (i, LINES_OF_A_PAGE) __builtin_prefetch((const float *)*page + i * LINE, 0, 2);
 }
 
@@ -187,33 +190,22 @@ SM_INLINE void ask_y(const sm_tile *t, const size_t row[MR], const size_t first,
     }
 }
 
-/* What is used later, asked for a little a panel while the core multiplies: to L2, for L1 is full
- * of what is multiplied now. */
+/* X that is used later, asked for a few runs a panel while the core multiplies: to L2, for L1 is
+ * full of what is multiplied now. */
 typedef struct later {
-    const float *x; /* runs of X */
+    const float *x;
     ptrdiff_t rs;
     size_t run, runs, each; /* floats; left; a panel */
-    uintptr_t index, value; /* pages of W */
 } later;
 
-/* The streams are where the segment's begin, index NULL if there is none. */
-SM_INLINE later later_of(const sm_packed *w, const sm_tile *t, size_t panels, const uint16_t *index,
-                         const float *value) {
-    return (later){.x = t->ahead,
-                   .rs = t->ahead_rs,
-                   .run = t->ahead_run,
-                   .runs = t->ahead_runs,
-                   .each = sm_ceil_div(t->ahead_runs, panels),
-                   .index = pages_of(w, index),
-                   .value = pages_of(w, value)};
+SM_INLINE later later_of(const sm_tile *t, size_t panels) {
+    return (later){t->ahead, t->ahead_rs, t->ahead_run, t->ahead_runs,
+                   sm_ceil_div(t->ahead_runs, panels)};
 }
 
-/* The streams are where the panel's begin. */
-SM_INLINE void ask_ahead(later *l, const uint16_t *index, const float *value) {
-    for (size_t i = 0; i < l->each && l->runs > 0; i++, l->runs--, l->x += l->rs)
-        for (size_t j = 0; j < l->run; j += LINE) __builtin_prefetch(l->x + j, 0, 2);
-    ask_pages(&l->index, index);
-    ask_pages(&l->value, value);
+SM_INLINE void ask_ahead(later *x) {
+    for (size_t i = 0; i < x->each && x->runs > 0; i++, x->runs--, x->x += x->rs)
+        for (size_t j = 0; j < x->run; j += LINE) __builtin_prefetch(x->x + j, 0, 2);
 }
 
 /* Loads the accumulators of MR rows of a block of `rows` rows: bias (or zero) in the first K tile,

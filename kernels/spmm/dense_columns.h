@@ -14,13 +14,15 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, co
     const size_t rows = sm_block_rows(w, t->block);
     const size_t cols = sm_tile_cols(w, t->tile);
     const float *value = w->value + w->value_at[segment];
-    later asks = later_of(w, t, sm_ceil_div(rows, MR), NULL, value);
+    later xs = later_of(t, sm_ceil_div(rows, MR));
+    uintptr_t value_page = pages_of(w, value);
     for (size_t r0 = 0; r0 < rows; r0 += MR) {
         const size_t valid = panel_rows(rows, r0);
         const float *x = (const float *)s->x;
         vec acc[MR][NV];
         tile_begin(acc, t, r0, valid, nv);
-        ask_ahead(&asks, NULL, value);
+        ask_ahead(&xs);
+        ask_pages(&value_page, value);
         size_t left = columns_after_asking(t, cols);
         if (t->ask_y == SM_Y_EARLY) ask_panel(t, r0 + MR, nv);
         for (size_t k = left; k < cols; k++, x += t->x_rs)

@@ -45,13 +45,16 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *x, co
     const size_t rows = sm_block_rows(w, t->block);
     const uint16_t *count = w->head16 + w->head_at[segment];
     stream weights = {w->index16 + w->index_at[segment], w->value + w->value_at[segment]};
-    later asks = later_of(w, t, sm_ceil_div(rows, MR), weights.index, weights.value);
+    later xs = later_of(t, sm_ceil_div(rows, MR));
+    uintptr_t index_page = pages_of(w, weights.index), value_page = pages_of(w, weights.value);
     for (size_t r0 = 0; r0 < rows; r0 += MR, count += PATTERNS) {
         const size_t valid = panel_rows(rows, r0);
         vec acc[MR][NV];
         tile_begin(acc, t, r0, valid, nv);
         ask_panel(t, r0 + MR, nv);
-        ask_ahead(&asks, weights.index, weights.value);
+        ask_ahead(&xs);
+        ask_pages(&index_page, weights.index);
+        ask_pages(&value_page, weights.value);
         if (MR == 1) {
             bucket(acc, 1, count[0], x, &weights, nv);
         } else {

@@ -35,7 +35,8 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, co
     const uint16_t *const head_end = w->head16 + w->head_at[segment + 1];
     const uint16_t *index = w->index16 + w->index_at[segment];
     const float *value = w->value + w->value_at[segment];
-    later asks = later_of(w, t, (size_t)(head_end - head) / HEAD, index, value);
+    later xs = later_of(t, (size_t)(head_end - head) / HEAD);
+    uintptr_t index_page = pages_of(w, index), value_page = pages_of(w, value);
     for (; head < head_end; head += HEAD) {
         const uint16_t *const turns_end = index + (size_t)head[0] * TURN;
         const uint16_t *const end = turns_end + (size_t)head[1] * MR;
@@ -46,7 +47,9 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, co
             const size_t next[MR] = {head[HEAD + COUNTS], head[HEAD + COUNTS + 1]};
             ask_y(t, next, 0, MR, nv);
         }
-        ask_ahead(&asks, index, value);
+        ask_ahead(&xs);
+        ask_pages(&index_page, index);
+        ask_pages(&value_page, value);
         for (; index < turns_end; index += TURN, value += 2 * MR) {
             tile_column(acc, ALL_ROWS, value, s, pointer_to(s, index[0]), nv);
             single_step(acc, index + 1, value + MR, s, nv);

@@ -108,7 +108,8 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, co
     const uint16_t *head_end = w->head16 + w->head_at[segment + 1];
     const uint16_t *index = w->index16 + w->index_at[segment];
     const float *value = w->value + w->value_at[segment];
-    later asks = later_of(w, t, (size_t)(head_end - head) / HEAD, index, value);
+    later xs = later_of(t, (size_t)(head_end - head) / HEAD);
+    uintptr_t index_page = pages_of(w, index), value_page = pages_of(w, value);
     for (; head < head_end; head += HEAD) {
         const uint16_t *const turns_end = index + (size_t)head[0] * TURN;
         const uint16_t *const end = turns_end + (size_t)head[1] * MR;
@@ -122,7 +123,9 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, co
         rows_begin(acc, t, row, rows, nv);
         if (SELL_POINTERS) {
             if (ASKS_Y && t->last) ask_y(t, row, 0, MR / 2, nv);
-            ask_ahead(&asks, index, value);
+            ask_ahead(&xs);
+            ask_pages(&index_page, index);
+            ask_pages(&value_page, value);
         } else if (t->last && head + HEAD < head_end) {
             size_t next[MR];
             SM_FOR (r, MR) next[r] = head[HEAD + COUNTS + r];
