@@ -70,14 +70,19 @@ static double bytes_of_w(const listing *l, const sm_candidate *c) {
     return alike ? sizeof(float) : A_NONZERO * c->fill * sm_density(l->csr);
 }
 
+/* Whether strips of X are packed for it. */
+static int packs_strips(const sm_kernel *k) {
+    return k->nr > 1 && !sm_reads_in_place(k);
+}
+
 /* The largest K tile of which a panel asks for no more of W at once than a page's worth, if it does
  * ask, see sm_core_ask_w_from(). */
 static size_t asking_limit(const listing *l, const sm_candidate *c) {
     enum { LEAST = 32, UNIT = 8 };
     const sm_kernel *k = c->kernel;
     const double bytes = bytes_of_w(l, c), rows = (double)l->csr->rows, cols = (double)l->csr->cols;
-    if (!l->intel || k->nr == 1 || sm_reads_in_place(k)) return SIZE_MAX;
-    if (rows * cols * bytes < (double)sm_core_ask_w_from(l->intel)) return SIZE_MAX;
+    if (!packs_strips(k) || rows * cols * bytes < (double)sm_core_ask_w_from(l->intel))
+        return SIZE_MAX;
     return (size_t)fmax(LEAST, SM_PAGE / ((double)k->mr * bytes)) / UNIT * UNIT;
 }
 
@@ -125,7 +130,7 @@ static size_t mc_choice(const listing *l, const sm_candidate *c) {
     if (l->opt->mc) return l->opt->mc;
     if (rows_first(l, k)) return SMALL_BLOCK;
     double row = (double)(k->nr * sizeof(float));
-    if (l->intel && !sm_reads_in_place(k) && k->nr > 1 && c->kt < l->csr->cols)
+    if (l->intel && packs_strips(k) && c->kt < l->csr->cols)
         row += (double)c->kt * bytes_of_w(l, c);
     const size_t fit = (size_t)((double)sm_l2_bytes() / 2 / row);
     return fit < k->mr ? k->mr : sm_min_size(fit, SM_MAX_BLOCK_ROWS);

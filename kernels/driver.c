@@ -186,6 +186,7 @@ static void run_blocks(strip *s, size_t begin, size_t end) {
     const sm_packed *w = s->j->w;
     const view all = take_tiles(s, 0, w->tiles);
     for (size_t b = begin; b < end; b++) {
+        /* Any earlier, and W would have taken it out of L2 again. */
         if (b + 1 == end) look_ahead(s, 1, 0, w->tiles, w->tiles);
         s->above = w->block_row[b];
         for (size_t t = 0; t < w->tiles; t++)

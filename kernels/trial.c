@@ -141,7 +141,8 @@ static void put_away(const sm_trial *t, const sm_packed *p) {
 
 /* Into how many cuts a run is divided: the shorter, the more often nothing disturbs them. None for
  * kernels that read X where it lies, which may pass through whole rows of it, where not all rows
- * wait, for the next strip is then asked for during all of this one, and where W is away. */
+ * wait, for a strip is then packed as a whole, and asked for during the last block of rows of the
+ * one before, and where W is away. */
 static size_t cuts_of(const sm_trial *t, const sm_packed *packed, size_t n, double run_s) {
     static const double CUT_S = 50e-6;
     if (packed->in_place || packed->rows > packed->mc || run_s < 2 * CUT_S || is_away(t, packed))

@@ -8,14 +8,18 @@ static int everywhere(size_t r, size_t c) {
     return r + c + 1 > 0;
 }
 
-/* What a plan for n columns of X in that layout would time; to be freed. */
-static sm_candidate *candidates_in(sm_layout layout, const sm_csr *w, size_t n, size_t *count) {
+/* What a plan with these options would time; to be freed. */
+static sm_candidate *candidates(const sm_csr *w, const sm_plan_options *o, size_t *count) {
     sm_candidate *list = sm_alloc(sm_candidates_max(), sizeof *list);
     assert_non_null(list);
+    *count = sm_list_candidates(w, w, o, list);
+    return list;
+}
+
+static sm_candidate *candidates_in(sm_layout layout, const sm_csr *w, size_t n, size_t *count) {
     const sm_plan_options o = {
         .n = n, .layout = layout, .isa_mask = sm_isa_mask(), .format_mask = ~0u};
-    *count = sm_list_candidates(w, w, &o, list);
-    return list;
+    return candidates(w, &o, count);
 }
 
 static sm_candidate *candidates_of(const sm_csr *w, size_t n, size_t *count) {
@@ -64,12 +68,10 @@ static size_t segment_bytes(const sm_packed *w, size_t i) {
            (w->index_at[i + 1] - w->index_at[i]) * sizeof(uint16_t);
 }
 
-/* What a plan that is held to a kernel would time; to be freed. */
+/* Of a plan that is held to a kernel, whether or not it runs here. */
 static sm_candidate *candidates_for(const sm_kernel *k, const sm_csr *w, size_t n, size_t *count) {
-    sm_candidate *list = sm_alloc(sm_candidates_max(), sizeof *list);
-    assert_non_null(list);
     const sm_plan_options o = {.n = n, .kernel = k->name, .isa_mask = ~0u, .format_mask = ~0u};
-    *count = sm_list_candidates(w, w, &o, list);
+    sm_candidate *list = candidates(w, &o, count);
     assert_true(*count > 0);
     return list;
 }
