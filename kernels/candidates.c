@@ -72,7 +72,7 @@ static double bytes_of_w(const listing *l, const sm_candidate *c) {
 
 /* Whether strips of X are packed for it. */
 static int packs_strips(const sm_kernel *k) {
-    return k->nr > 1 && !sm_reads_in_place(k);
+    return !sm_by_columns(k) && !sm_reads_in_place(k);
 }
 
 /* The largest K tile of which a panel asks for no more of W at once than a page's worth, if it does
@@ -101,7 +101,7 @@ static size_t kt_choices(const listing *l, const sm_candidate *c, size_t kt[MAX_
         kt[0] = sm_min_size(l->opt->kt, limit);
         return 1;
     }
-    if (rows_first(l, k)) {
+    if (rows_first(l, k) || (sm_by_columns(k) && k->nr > 1)) {
         kt[0] = limit;
         return 1;
     }
@@ -239,7 +239,7 @@ static int hopeless(const listing *l, const sm_candidate *c) {
     if (sm_reads_in_place(c->kernel) && !seldom_read(l, c)) return 1;
     if (for_other_cores(l, c->kernel) || for_other_memory(l, c->kernel)) return 1;
     if (too_narrow(l, c->kernel) || too_wide(l, c->kernel)) return 1;
-    if (c->kernel->nr == 1)
+    if (sm_by_columns(c->kernel))
         return n > SM_FEW_COLUMNS || (exceeds_l2(l->csr) && sm_lanes(c->kernel) < l->lanes);
     return n == 1 || c->padded > 2 * n + SM_FEW_COLUMNS || too_short(l, c->kernel);
 }
@@ -247,6 +247,7 @@ static int hopeless(const listing *l, const sm_candidate *c) {
 /* Columns that a kernel passes through for n of them: strips that are packed are nr wide, of those
  * that are not no vector behind the last column is touched. */
 static size_t padded_columns(const sm_kernel *k, size_t n) {
+    if (sm_by_columns(k)) return n;
     return sm_round_up(n, sm_reads_in_place(k) ? sm_min_size(k->nr, sm_lanes(k)) : k->nr);
 }
 

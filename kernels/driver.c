@@ -16,12 +16,17 @@ static int all_rows_wait(const sm_packed *w) {
  * lines: threads share none, and both are aligned. */
 enum { LINE = 16 };
 
+static size_t buffer_floats(const sm_packed *w, size_t rows) {
+    if (w->by_columns) return sm_column_pitch(rows) * w->kernel->nr;
+    return sm_round_up(rows * w->kernel->nr, LINE);
+}
+
 static size_t strip_floats(const sm_packed *w) {
-    return sm_round_up((all_rows_wait(w) ? w->kt : w->cols) * w->kernel->nr, LINE);
+    return buffer_floats(w, all_rows_wait(w) ? w->kt : w->cols);
 }
 
 static size_t thread_floats(const sm_packed *w) {
-    return strip_floats(w) + sm_round_up(w->mc * w->kernel->nr, LINE);
+    return strip_floats(w) + buffer_floats(w, w->mc);
 }
 
 size_t sm_driver_workspace(const sm_packed *w, size_t n, size_t threads) {
@@ -69,15 +74,15 @@ typedef struct strip {
     float *x;     /* packed: one K tile, or all */
     float *acc;   /* partial sums of the rows from row `above` on */
     size_t above;
-    int token_major;
+    int turned;   /* Y lies the other way round than kernels store it, and is transposed */
     int more; /* the next strip is packed after this one */
     ahead next;
 } strip;
 
-/* A strip of X from some K tile on: row k is at x + k * rs. */
+/* A strip of X from some K tile on: (k, j) is at x + k * rs + j * cs. */
 typedef struct view {
     const float *x;
-    ptrdiff_t rs;
+    ptrdiff_t rs, cs;
 } view;
 
 /* Whether rows lie as those of a packed strip do; not asked for vectors, of which kernels may read
@@ -92,15 +97,24 @@ static view take_tiles(const strip *s, size_t first, size_t end) {
     const sm_packed *w = s->j->w;
     const size_t nr = w->kernel->nr;
     const size_t k0 = first * w->kt, k = sm_min_size(end * w->kt, w->cols) - k0;
+    const view by_rows = {s->x, (ptrdiff_t)nr, 1};
+    const view by_columns = {s->x, 1, (ptrdiff_t)sm_column_pitch(k)};
     if (s->j->conv) {
-        sm_strip_pack_conv(s->j->conv, s->n0, s->n, k0, k, nr, s->x);
-        return (view){s->x, (ptrdiff_t)nr};
+        if (w->by_columns)
+            sm_strip_pack_conv_columns(s->j->conv, s->n0, s->n, k0, k, s->x);
+        else
+            sm_strip_pack_conv(s->j->conv, s->n0, s->n, k0, k, nr, s->x);
+        return w->by_columns ? by_columns : by_rows;
     }
     const float *x = a->x + (ptrdiff_t)s->n0 * a->x_cs + (ptrdiff_t)k0 * a->x_rs;
+    if (w->by_columns) {
+        sm_strip_pack_columns(x, a->x_rs, a->x_cs, k, s->n, w->strips, s->x);
+        return by_columns;
+    }
     if (a->x_cs == 1 && (w->in_place || lies_packed(x, a->x_rs, s->n, nr)))
-        return (view){x, a->x_rs};
+        return (view){x, a->x_rs, 1};
     sm_strip_pack(x, a->x_rs, a->x_cs, k, s->n, nr, w->strips, s->x);
-    return (view){s->x, (ptrdiff_t)nr};
+    return by_rows;
 }
 
 /* The K tiles [first, end) of this strip, or of the next, are packed after so many calls. */
@@ -109,7 +123,7 @@ static void look_ahead(strip *s, int of_next, size_t first, size_t end, size_t c
     const sm_packed *w = s->j->w;
     const size_t k0 = first * w->kt, n0 = of_next ? s->n0 + w->kernel->nr : s->n0;
     s->next = (ahead){.calls = calls};
-    if (!sm_asks(w, a->n)) return;
+    if (!sm_asks(w, a->n) || w->by_columns) return;
     if (s->j->conv || (of_next && !s->more)) return;
     const size_t k = sm_min_size(end * w->kt, w->cols) - k0;
     const size_t n = sm_min_size(w->kernel->nr, a->n - n0);
@@ -120,8 +134,15 @@ static void look_ahead(strip *s, int of_next, size_t first, size_t end, size_t c
         s->next = (ahead){x, a->x_cs, n, k, calls};
 }
 
+/* Where the partial sums of a block begin, and what a row, or by columns a column, is from the next.
+ */
 static float *acc_of(const strip *s, size_t block) {
-    return s->acc + (s->j->w->block_row[block] - s->above) * s->j->w->kernel->nr;
+    const sm_packed *w = s->j->w;
+    return s->acc + (w->block_row[block] - s->above) * (w->by_columns ? 1 : w->kernel->nr);
+}
+
+static size_t acc_pitch(const sm_packed *w) {
+    return w->by_columns ? sm_column_pitch(w->mc) : w->kernel->nr;
 }
 
 static float *y_of(const strip *s, size_t block) {
@@ -134,14 +155,18 @@ static void run_segment(strip *s, size_t block, size_t tile, view x) {
     const sm_packed *w = s->j->w;
     const sm_args *a = s->j->args;
     float *acc = acc_of(s, block);
+    const ptrdiff_t pitch = (ptrdiff_t)acc_pitch(w);
     const size_t asked = s->next.runs > 0 ? sm_ceil_div(s->next.runs, s->next.calls) : 0;
     const sm_tile t = {.block = block,
                        .tile = tile,
                        .x = x.x,
                        .x_rs = x.rs,
                        .acc = acc,
-                       .y = s->token_major ? acc : y_of(s, block),
-                       .y_rs = s->token_major ? (ptrdiff_t)w->kernel->nr : a->y_rs,
+                       .y = s->turned ? acc : y_of(s, block),
+                       .y_rs = s->turned ? pitch : a->y_rs,
+                       .x_cs = x.cs,
+                       .acc_cs = pitch,
+                       .y_cs = s->turned ? pitch : a->y_cs,
                        .ahead = s->next.x,
                        .ahead_rs = s->next.rs,
                        .ahead_runs = asked,
@@ -163,9 +188,12 @@ static void run_segment(strip *s, size_t block, size_t tile, view x) {
 
 static void store_block(const strip *s, size_t block) {
     const sm_packed *w = s->j->w;
-    if (s->token_major)
-        sm_strip_store(acc_of(s, block), w->kernel->nr, sm_block_rows(w, block), s->n, w->strips,
-                       y_of(s, block), s->j->args->y_cs);
+    const sm_args *a = s->j->args;
+    const size_t rows = sm_block_rows(w, block);
+    if (!s->turned) return;
+    sm_strip_store(acc_of(s, block), acc_pitch(w), w->by_columns ? s->n : rows,
+                   w->by_columns ? rows : s->n, w->strips, y_of(s, block),
+                   w->by_columns ? a->y_rs : a->y_cs);
 }
 
 /* Blocks [begin, end) of all K tiles, for rows that wait together. */
@@ -190,7 +218,7 @@ static void run_blocks(strip *s, size_t begin, size_t end) {
         if (b + 1 == end) look_ahead(s, 1, 0, w->tiles, w->tiles);
         s->above = w->block_row[b];
         for (size_t t = 0; t < w->tiles; t++)
-            run_segment(s, b, t, (view){all.x + (ptrdiff_t)(t * w->kt) * all.rs, all.rs});
+            run_segment(s, b, t, (view){all.x + (ptrdiff_t)(t * w->kt) * all.rs, all.rs, all.cs});
         store_block(s, b);
     }
 }
@@ -203,7 +231,7 @@ static strip strip_at(const job *j, size_t i, float *x, float *acc) {
                    .n = sm_min_size(nr, a->n - n0),
                    .x = x,
                    .acc = acc,
-                   .token_major = a->y_cs != 1 && a->y_rs == 1};
+                   .turned = j->w->by_columns ? a->y_rs != 1 : a->y_cs != 1 && a->y_rs == 1};
 }
 
 /* Strip i, blocks [begin, end); more: strip i + 1 is next. */

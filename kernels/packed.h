@@ -35,6 +35,7 @@ typedef struct sm_packed {
     size_t *block_row;  /* blocks + 1: first row of a block */
     size_t *part_block; /* parts + 1: first block of a part */
     int in_place;       /* its kernel reads X where it lies, see sm_format */
+    int by_columns;     /* see sm_by_columns() */
     size_t ask_from;    /* see sm_asks() */
     sm_ask_y ask_y;
     size_t ask_w_from; /* bytes of W; ask_w: it is as large */
@@ -58,6 +59,9 @@ typedef struct sm_tile {
     float *acc;         /* partial sums of the block, rows x nr; 64-byte aligned */
     float *y;           /* block's first row of Y; element (r, j) is y[r * y_rs + j] */
     ptrdiff_t y_rs;
+    /* By columns, these are what a column is from the next: (k, j) is x[j * x_cs + k], (r, j) is
+     * acc[j * acc_cs + r] and y[j * y_cs + r]; behind the last row of X are SM_BEHIND more. */
+    ptrdiff_t x_cs, acc_cs, y_cs;
     const float *ahead; /* of the caller's X what is used next: so many runs of it, so far */
     ptrdiff_t ahead_rs; /* apart and so long, may be asked for during this call; not read */
     size_t ahead_runs, ahead_run;
@@ -102,6 +106,14 @@ static inline size_t sm_packed_bytes(const sm_packed *w) {
  * strips of X are packed, is as large as ask_from bytes. */
 static inline int sm_asks(const sm_packed *w, size_t n) {
     return (w->cols + (w->in_place ? 0 : w->rows)) * n * sizeof(float) >= w->ask_from;
+}
+
+/* From a column to the next where they lie one behind the other: whole cache lines, and one more,
+ * so that columns do not share the sets of a cache and whole vectors can be read at their ends,
+ * which of X are zeros. */
+enum { SM_BEHIND = 16 };
+static inline size_t sm_column_pitch(size_t elements) {
+    return sm_round_up(elements, SM_BEHIND) + SM_BEHIND;
 }
 
 /* Rows of row block b, columns of K tile t. */
@@ -172,6 +184,10 @@ const sm_format *sm_format_of(const sm_kernel *kernel);
 size_t sm_format_index(const sm_kernel *kernel);
 int sm_reads_in_place(const sm_kernel *kernel);
 
+/* Whether a kernel is one for few columns of X (spmv): its lanes are rows of W, and X, partial sums
+ * and Y lie column by column. */
+int sm_by_columns(const sm_kernel *kernel);
+
 /* The nonzeros of one row that lie in a K tile: [*begin, *end) of csr->col and csr->val. Tiles are
  * asked for in increasing order; cursor[row] starts at csr->row_ptr[row]. */
 static inline void sm_row_in_tile(const sm_csr *csr, uint32_t *cursor, size_t row, size_t end_col,
@@ -225,11 +241,18 @@ void sm_driver_pack_conv(const sm_packed *w, const sm_conv_args *args, void *wor
 void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, size_t n, size_t nr,
                    sm_strips how, float *strip);
 
-/* The same with the columns [n0, n0 + n) of the unfolded image, and its rows [k0, k0 + k). */
+/* The same by columns: strip[i + j * sm_column_pitch(k)], and zeros from k on. */
+void sm_strip_pack_columns(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, size_t n,
+                           sm_strips how, float *strip);
+
+/* The same two with the columns [n0, n0 + n) of the unfolded image, and its rows [k0, k0 + k). */
 void sm_strip_pack_conv(const sm_conv_args *conv, size_t n0, size_t n, size_t k0, size_t k,
                         size_t nr, float *strip);
+void sm_strip_pack_conv_columns(const sm_conv_args *conv, size_t n0, size_t n, size_t k0, size_t k,
+                                float *strip);
 
-/* Stores a tile of Y token-major: y[m + j * y_cs] = tile[m * nr + j] for m < rows, j < n. */
+/* Stores a tile of Y the other way round: y[m + j * y_cs] = tile[m * nr + j] for m < rows, j < n.
+ */
 void sm_strip_store(const float *tile, size_t nr, size_t rows, size_t n, sm_strips how, float *y,
                     ptrdiff_t y_cs);
 

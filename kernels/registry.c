@@ -76,6 +76,10 @@ const sm_format *sm_format_of(const sm_kernel *kernel) {
     return formats[sm_format_index(kernel)];
 }
 
+int sm_by_columns(const sm_kernel *kernel) {
+    return strcmp(kernel->op, "spmv") == 0;
+}
+
 int sm_reads_in_place(const sm_kernel *kernel) {
     const char *const *variants = sm_format_of(kernel)->in_place;
     for (size_t i = 0; i < 2; i++)

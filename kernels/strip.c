@@ -74,12 +74,7 @@ static void clear_columns(float *strip, size_t k, size_t n, size_t nr) {
 
 void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, size_t n, size_t nr,
                    sm_strips how, float *strip) {
-    if (nr == 1) { /* a vector: no call a row */
-        if (x_rs == 1)
-            memcpy(strip, x, k * sizeof *strip);
-        else
-            for (size_t i = 0; i < k; i++) strip[i] = x[(ptrdiff_t)i * x_rs];
-    } else if (x_cs == 1 && how != SM_STRIPS_BASE) {
+    if (x_cs == 1 && how != SM_STRIPS_BASE) {
         sm_copy_avx2(x, (size_t)x_rs, strip, nr, k, n, set_columns(n, nr), how == SM_STRIPS_ASKING);
         return;
     } else if (x_cs == 1) {
@@ -90,6 +85,19 @@ void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, siz
         transpose(x, (size_t)x_cs, strip, nr, k, n);
     }
     clear_columns(strip, k, n, nr);
+}
+
+void sm_strip_pack_columns(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, size_t n,
+                           sm_strips how, float *strip) {
+    const size_t pitch = sm_column_pitch(k);
+    if (x_rs != 1 && how != SM_STRIPS_BASE)
+        sm_transpose_avx2(x, (size_t)x_rs, strip, pitch, n, k, 0, 0);
+    else if (x_rs != 1)
+        transpose(x, (size_t)x_rs, strip, pitch, n, k);
+    for (size_t j = 0; j < n; j++, strip += pitch) {
+        if (x_rs == 1) memcpy(strip, x + (ptrdiff_t)j * x_cs, k * sizeof *strip);
+        memset(strip + k, 0, (pitch - k) * sizeof *strip);
+    }
 }
 
 static inline void copy_run(float *dst, const float *src, size_t n) {
@@ -148,6 +156,15 @@ void sm_strip_pack_conv(const sm_conv_args *c, size_t n0, size_t n, size_t k0, s
         pack_run(c, row, col, b, run, k0, k0 + k, nr, strip + done);
     }
     clear_columns(strip, k, n, nr);
+}
+
+void sm_strip_pack_conv_columns(const sm_conv_args *c, size_t n0, size_t n, size_t k0, size_t k,
+                                float *strip) {
+    const size_t pitch = sm_column_pitch(k);
+    for (size_t j = 0; j < n; j++, strip += pitch) {
+        sm_strip_pack_conv(c, n0 + j, 1, k0, k, 1, strip);
+        memset(strip + k, 0, (pitch - k) * sizeof *strip);
+    }
 }
 
 void sm_strip_store(const float *tile, size_t nr, size_t rows, size_t n, sm_strips how, float *y,

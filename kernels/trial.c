@@ -70,7 +70,7 @@ sm_status sm_trial_begin(sm_trial *t, size_t mr, size_t nr) {
     if (!token && t->opt->n > columns && t->opt->n <= SM_TRIAL_FLOATS / rows) t->ld = t->opt->n;
     t->x = sm_alloc(k * t->ld, sizeof *t->x);
     t->y = sm_alloc(t->w->rows * t->ld, sizeof *t->y);
-    t->workspace = sm_alloc(((k + t->w->rows + mr) * nr + 64) * sizeof(float), 1);
+    t->workspace = sm_alloc(((k + t->w->rows + mr + 4 * SM_BEHIND) * nr + 64) * sizeof(float), 1);
     t->spans_l2 = t->of_rows <= 1 && sm_spans_l2(t->w, t->opt->n);
     if (!t->cold && t->of_rows > 1 && t->opt->n <= SM_FEW_COLUMNS &&
         behind_l2(sm_dense_bytes(t->w) * t->of_rows))
@@ -94,8 +94,10 @@ void sm_trial_end(sm_trial *t) {
     *t = (sm_trial){0};
 }
 
-/* Columns that are computed for n: whole strips, and of the last one whole vectors. */
+/* Columns that are computed for n: whole strips, and of the last one whole vectors, or one by one.
+ */
 static double computed(const sm_kernel *k, size_t n) {
+    if (sm_by_columns(k)) return (double)n;
     const size_t vector = sm_min_size(k->nr, sm_lanes(k)), rest = n % k->nr;
     const size_t columns = n - rest + sm_round_up(rest, vector);
     return (double)columns;

@@ -80,13 +80,21 @@ static void check_ends(const sm_kernel *k, size_t cols) {
     sm_guarded x, y;
     assert_int_equal(sm_csr_from_dense(w, rows, cols, (ptrdiff_t)cols, 1, &csr), SM_OK);
     assert_int_equal(sm_pack(&csr, k, cols, rows, 1, &p), SM_OK);
-    assert_int_equal(sm_guarded_alloc(cols * k->nr * sizeof(float), 1, &x), 0);
+    const int by_columns = sm_by_columns(k);
+    const size_t pitch = by_columns ? sm_column_pitch(cols) : k->nr;
+    const size_t floats = by_columns ? pitch * k->nr : cols * k->nr;
+    assert_int_equal(sm_guarded_alloc(floats * sizeof(float), 1, &x), 0);
     assert_int_equal(sm_guarded_alloc(rows * k->nr * sizeof(float), 1, &y), 0);
-    for (size_t i = 0; i < cols * k->nr; i++) ((float *)x.data)[i] = (float)(i / k->nr % 5);
+    for (size_t i = 0; i < floats; i++) {
+        const size_t row = by_columns ? i % pitch : i / pitch;
+        ((float *)x.data)[i] = row < cols ? (float)(row % 5) : 0.0f;
+    }
     const sm_tile t = {.x = x.data,
                        .x_rs = (ptrdiff_t)k->nr,
                        .y = y.data,
                        .y_rs = (ptrdiff_t)k->nr,
+                       .x_cs = (ptrdiff_t)pitch,
+                       .y_cs = (ptrdiff_t)rows,
                        .n = k->nr,
                        .lo = -1e6f,
                        .hi = 1e6f,
@@ -98,7 +106,8 @@ static void check_ends(const sm_kernel *k, size_t cols) {
         float sum = 0;
         for (size_t c = 0; c < cols; c++) sum += w[r * cols + c] * (float)(c % 5);
         for (size_t j = 0; j < k->nr; j++)
-            assert_float_equal(((float *)y.data)[r * k->nr + j], sum, 1e-3);
+            assert_float_equal(((float *)y.data)[by_columns ? j * rows + r : r * k->nr + j], sum,
+                               1e-3);
     }
     sm_guarded_free(&x);
     sm_guarded_free(&y);

@@ -77,6 +77,7 @@ sm_status sm_pack(const sm_csr *csr, const sm_kernel *kernel, size_t kt, size_t 
                        kt, format->max_kt(kernel->nr));
     sm_packed p = {.kernel = kernel, .rows = csr->rows, .cols = csr->cols, .nnz = csr->nnz};
     p.in_place = sm_reads_in_place(kernel);
+    p.by_columns = sm_by_columns(kernel);
     p.kt = sm_min_size(kt, csr->cols);
     p.mc =
         sm_min_size(sm_ceil_div(mc, kernel->mr), sm_ceil_div(csr->rows, kernel->mr)) * kernel->mr;

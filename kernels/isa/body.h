@@ -44,37 +44,60 @@ SM_INLINE size_t panel_rows(size_t rows, size_t r0) {
     return rows - r0 < (size_t)MR ? rows - r0 : (size_t)MR;
 }
 
-/* One element of a strip of one column (spmv): starts from what the earlier K tiles left, and ends
- * in Y or in the partial sums. */
-SM_INLINE float row_begin(const sm_tile *t, size_t r) {
-    if (!t->first) return t->acc[r];
+/* Element r of column j (spmv): starts from what the earlier K tiles left, and ends in Y or in the
+ * partial sums. */
+SM_INLINE float row_begin(const sm_tile *t, size_t r, size_t j) {
+    if (!t->first) return t->acc[(ptrdiff_t)j * t->acc_cs + (ptrdiff_t)r];
     return t->bias ? t->bias[r] : 0.0f;
 }
 
-SM_INLINE void row_end(float sum, const sm_tile *t, size_t r) {
+SM_INLINE void row_end(float sum, const sm_tile *t, size_t r, size_t j) {
     if (!t->last)
-        t->acc[r] = sum;
+        t->acc[(ptrdiff_t)j * t->acc_cs + (ptrdiff_t)r] = sum;
     else
-        t->y[(ptrdiff_t)r * t->y_rs] = sum < t->lo ? t->lo : sum > t->hi ? t->hi : sum;
+        t->y[(ptrdiff_t)j * t->y_cs + (ptrdiff_t)r] = sum < t->lo   ? t->lo
+                                                      : sum > t->hi ? t->hi
+                                                                    : sum;
 }
 
-#if SM_NR == 1 && SM_MR % VL == 0
-/* Ends MR rows of a strip of one column whose lanes are rows: sum holds MR / VL vectors. */
-SM_INLINE void lanes_end(const vec *sum, const sm_tile *t, size_t r0, size_t rows) {
+#if SM_NR <= 8 && SM_MR % VL == 0
+/* Ends MR rows of column j where lanes are rows: sum holds MR / VL vectors. */
+SM_INLINE void lanes_end(const vec *sum, const sm_tile *t, size_t r0, size_t rows, size_t j) {
     const size_t valid = panel_rows(rows, r0);
-    if (valid == MR && t->last && t->y_rs == 1) {
-        const float *begin = !t->first ? t->acc + r0 : t->bias ? t->bias + r0 : NULL;
+    if (valid == MR && t->last) {
+        const float *acc = t->acc + (ptrdiff_t)j * t->acc_cs + r0;
+        const float *begin = !t->first ? acc : t->bias ? t->bias + r0 : NULL;
         const vec lo = vec_set1(t->lo), hi = vec_set1(t->hi);
-        SM_FOR (j, MR / VL) {
-            const vec from = begin ? vec_loadu(begin + j * VL) : vec_set1(0.0f);
-            vec_storeu(t->y + r0 + j * VL, vec_min(hi, vec_max(lo, vec_add(from, sum[j]))));
+        float *y = t->y + (ptrdiff_t)j * t->y_cs + r0;
+        SM_FOR (i, MR / VL) {
+            const vec from = begin ? vec_loadu(begin + i * VL) : vec_set1(0.0f);
+            vec_storeu(y + i * VL, vec_min(hi, vec_max(lo, vec_add(from, sum[i]))));
         }
         return;
     }
     float lane[MR];
-    SM_FOR (j, MR / VL) vec_storeu(lane + j * VL, sum[j]);
-    for (size_t r = 0; r < valid; r++) row_end(row_begin(t, r0 + r) + lane[r], t, r0 + r);
+    SM_FOR (i, MR / VL) vec_storeu(lane + i * VL, sum[i]);
+    for (size_t r = 0; r < valid; r++) row_end(row_begin(t, r0 + r, j) + lane[r], t, r0 + r, j);
 }
+
+/* Calls the copy of body(w, t, n) for the t->n columns that there are, n a constant in each. */
+#define COLUMNS_COPY(body, w, t, n)                                                                \
+    case n:                                                                                        \
+        if (n <= NR) body(w, t, n);                                                                \
+        break;
+#define COLUMNS(body, w, t)                                                                        \
+    switch ((t)->n) {                                                                              \
+        COLUMNS_COPY(body, w, t, 1)                                                                \
+        COLUMNS_COPY(body, w, t, 2)                                                                \
+        COLUMNS_COPY(body, w, t, 3)                                                                \
+        COLUMNS_COPY(body, w, t, 4)                                                                \
+        COLUMNS_COPY(body, w, t, 5)                                                                \
+        COLUMNS_COPY(body, w, t, 6)                                                                \
+        COLUMNS_COPY(body, w, t, 7)                                                                \
+        COLUMNS_COPY(body, w, t, 8)                                                                \
+    default:                                                                                       \
+        break;                                                                                     \
+    }
 #endif
 
 #if SM_NR >= VL

@@ -32,6 +32,6 @@ void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
         index += *count;
         for (size_t q = 1; q < CHAINS; q++)
             SM_FOR (j, LV) acc[0][j] = vec_add(acc[0][j], acc[q][j]);
-        lanes_end(acc[0], t, r0, rows);
+        lanes_end(acc[0], t, r0, rows, 0);
     }
 }

@@ -25,9 +25,9 @@ void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
         }
         for (; i + VL <= count[r]; i += VL)
             acc[0] = vec_fma(vec_loadu(value + i), vec_gather(t->x, index + i), acc[0]);
-        float sum = row_begin(t, r);
+        float sum = row_begin(t, r, 0);
         for (; i < count[r]; i++) sum += value[i] * t->x[index[i]];
         SM_FOR (q, CHAINS) sum += vec_sum(acc[q]);
-        row_end(sum, t, r);
+        row_end(sum, t, r, 0);
     }
 }

@@ -34,7 +34,7 @@ SM_INLINE void panels(const sm_packed *w, const sm_tile *t, const float *value, 
             }
         }
     }
-    SM_FOR (p, count) lanes_end(acc[p], t, r0 + p * MR, sm_block_rows(w, t->block));
+    SM_FOR (p, count) lanes_end(acc[p], t, r0 + p * MR, sm_block_rows(w, t->block), 0);
 }
 
 void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
