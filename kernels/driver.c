@@ -74,8 +74,8 @@ typedef struct strip {
     float *x;     /* packed: one K tile, or all */
     float *acc;   /* partial sums of the rows from row `above` on */
     size_t above;
-    int turned;   /* Y lies the other way round than kernels store it, and is transposed */
-    int more; /* the next strip is packed after this one */
+    int turned; /* Y lies the other way round than kernels store it, and is transposed */
+    int more;   /* the next strip is packed after this one */
     ahead next;
 } strip;
 
@@ -134,7 +134,8 @@ static void look_ahead(strip *s, int of_next, size_t first, size_t end, size_t c
         s->next = (ahead){x, a->x_cs, n, k, calls};
 }
 
-/* Where the partial sums of a block begin, and what a row, or by columns a column, is from the next.
+/* Where the partial sums of a block begin, and what a row, or by columns a column, is from the
+ * next.
  */
 static float *acc_of(const strip *s, size_t block) {
     const sm_packed *w = s->j->w;

@@ -47,7 +47,7 @@ static void pack_one(size_t k, size_t n, size_t nr, int token, sm_strips how, in
 
 static void test_packed_strips(void **state) {
     (void)state;
-    static const size_t widths[] = {1, 8, 16, 24, 32, 48, 64, 128}, rows[] = {1, 7, 8, 21};
+    static const size_t widths[] = {8, 16, 24, 32, 48, 64, 128}, rows[] = {1, 7, 8, 21};
     sm_strips how[3];
     const size_t count = ways(how);
     for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
@@ -55,6 +55,40 @@ static void test_packed_strips(void **state) {
             for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
                 for (size_t c = 0; c < 4 * count; c++)
                     pack_one(rows[r], n, widths[w], c & 1, how[c / 4], c & 2);
+}
+
+/* The same column by column: zeros from k on, as far as a column reaches. */
+static void pack_columns(size_t k, size_t n, int token, sm_strips how, int at_end) {
+    const size_t pitch = sm_column_pitch(k);
+    sm_guarded gx, gs;
+    assert_true(pitch >= k + SM_BEHIND);
+    assert_int_equal(sm_guarded_alloc(k * n * sizeof(float), at_end, &gx), 0);
+    assert_int_equal(sm_guarded_alloc(pitch * n * sizeof(float), at_end, &gs), 0);
+    float *x = gx.data, *strip = gs.data;
+    for (size_t i = 0; i < k * n; i++) x[i] = value_of(i);
+    memset(strip, BYTE, pitch * n * sizeof *strip);
+    const ptrdiff_t rs = token ? 1 : (ptrdiff_t)n, cs = token ? (ptrdiff_t)k : 1;
+    sm_strip_pack_columns(x, rs, cs, k, n, how, strip);
+    for (size_t i = 0; i < pitch; i++)
+        for (size_t j = 0; j < n; j++) {
+            const float xij = i < k ? x[(ptrdiff_t)i * rs + (ptrdiff_t)j * cs] : 0.0f;
+            if (strip[i + j * pitch] != xij)
+                fail_msg("k %zu n %zu token %d how %d: row %zu column %zu is %g", k, n, token,
+                         (int)how, i, j, (double)strip[i + j * pitch]);
+        }
+    sm_guarded_free(&gx);
+    sm_guarded_free(&gs);
+}
+
+static void test_strips_by_columns(void **state) {
+    (void)state;
+    static const size_t rows[] = {1, 7, 8, 15, 16, 17, 40};
+    sm_strips how[3];
+    const size_t count = ways(how);
+    for (size_t n = 1; n <= 8; n++)
+        for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
+            for (size_t c = 0; c < 4 * count; c++)
+                pack_columns(rows[r], n, c & 1, how[c / 4], c & 2);
 }
 
 /* Y is token-major and farther apart than it is long; it ends, or begins, where a page does. */
@@ -93,6 +127,7 @@ static void test_token_major_y(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_packed_strips),
+        cmocka_unit_test(test_strips_by_columns),
         cmocka_unit_test(test_token_major_y),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

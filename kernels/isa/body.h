@@ -16,6 +16,15 @@
 
 sm_kernel_fn SM_SYMBOL;
 
+/* For a vector that several FMAs take: gcc would make it an operand in memory of each, and load it
+ * as often. */
+SM_INLINE vec in_register(vec v) {
+#if !defined SM_EMULATE && VL > 1
+    __asm__("" : "+v"(v));
+#endif
+    return v;
+}
+
 /* Asks for so many cache lines of a stream of W that is read 4 KiB later: hardware stops at the
  * end of a page, and is late where streams differ in pace. */
 enum { WEIGHTS_AHEAD = 1024, LINE = 16 };
@@ -61,6 +70,12 @@ SM_INLINE void row_end(float sum, const sm_tile *t, size_t r, size_t j) {
 }
 
 #if SM_NR <= 8 && SM_MR % VL == 0
+/* The first rows of a panel one by one: a function of its own, for a body has many copies. */
+static __attribute__((noinline, unused)) void some_lanes_end(const float lane[MR], const sm_tile *t,
+                                                             size_t r0, size_t valid, size_t j) {
+    for (size_t r = 0; r < valid; r++) row_end(row_begin(t, r0 + r, j) + lane[r], t, r0 + r, j);
+}
+
 /* Ends MR rows of column j where lanes are rows: sum holds MR / VL vectors. */
 SM_INLINE void lanes_end(const vec *sum, const sm_tile *t, size_t r0, size_t rows, size_t j) {
     const size_t valid = panel_rows(rows, r0);
@@ -77,7 +92,7 @@ SM_INLINE void lanes_end(const vec *sum, const sm_tile *t, size_t r0, size_t row
     }
     float lane[MR];
     SM_FOR (i, MR / VL) vec_storeu(lane + i * VL, sum[i]);
-    for (size_t r = 0; r < valid; r++) row_end(row_begin(t, r0 + r, j) + lane[r], t, r0 + r, j);
+    some_lanes_end(lane, t, r0, valid, j);
 }
 
 /* Calls the copy of body(w, t, n) for the t->n columns that there are, n a constant in each. */

@@ -1,15 +1,16 @@
-/* SpMV over a bitmap: lanes are rows; per column the stored values are spread to the lanes whose
- * bit is set, and the others become zero. W: formats/bitmap.c, X: packed strip of one column, Y: MR
- * rows in registers. Limit: the weight stream (4 bytes a nonzero and one bit a weight) when W comes
- * from memory, else the time to spread 16 weights, whatever their density: about two cycles on a
- * Zen 4. Idea: AVX-512 has an instruction for it, and AVX2 a permutation from a table of all bytes
- * (Lemire and others use it the other way round, to compress). */
+/* A few columns of X over a bitmap: lanes are rows; per column of W the stored values are spread,
+ * once for all columns of X, to the lanes whose bit is set, and the others become zero.
+ * W: formats/bitmap.c, X and Y: column by column, MR rows of a column in registers. Limit: the
+ * weight stream (4 bytes a nonzero and one bit a weight) when W comes from memory, else the time to
+ * spread 16 weights, whatever their density: about two cycles on a Zen 4. Idea: AVX-512 has an
+ * instruction for it, and AVX2 a permutation from a table of all bytes (Lemire and others use it
+ * the other way round, to compress). */
 #include "isa/body.h"
 
 _Static_assert(NR <= 8 && MR == 16 && MR % VL == 0, "a 16-bit word a column, few columns");
 enum {
     LV = MR / VL,
-    TURN = 4,
+    TURN = VL == 8 ? 2 : 4,
     ASKING = 64 /* columns for each time that pages are asked for */
 };
 

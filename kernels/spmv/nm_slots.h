@@ -1,10 +1,12 @@
-/* SpMV over slots: lanes are rows, and each picks its element of X from a window of MR columns with
- * one permutation in registers, where a gather would need a load a lane. The including file says
- * how to ask for values and indices that are used later, if at all. W: formats/nm.c, X: packed
- * strip of one column, Y: MR rows in a register. Limit: load ports when cached (X, values and
- * nibbles: three loads a slot), else the weight stream, 4.6 bytes a value of 16 lanes. Four chains
- * hide the latency of the FMA. Idea: sliced ELLPACK (Monakov and others, 2010), with windows so
- * that X needs no gather. */
+/* A few columns of X over slots: lanes are rows, and each picks its element of a column from a
+ * window of MR elements with one permutation in registers, where a gather would need a load a lane.
+ * Where they pick is unpacked once for all columns. The including file says how to ask for values
+ * and indices that are used later, if at all. W: formats/nm.c, X and Y: column by column, MR rows
+ * of a column in a register. Limit when cached: for one column the load ports (X, values and
+ * nibbles: three loads a slot, and windows cross cache lines), for n of them the shuffle port and
+ * the FMAs beside it, n + 1/2 cycles a slot of 16 on Intel's cores; else the weight stream, 4.6
+ * bytes a value of 16 lanes. Four FMAs in flight hide their latency. Idea: sliced ELLPACK (Monakov
+ * and others, 2010), with windows so that X needs no gather. */
 #ifndef SM_NM_SLOTS_H
 #define SM_NM_SLOTS_H
 
@@ -54,10 +56,11 @@ SM_INLINE void slot(vec acc[NR][LV], const sm_tile *t, const size_t n, const uin
                     const float *value) {
     const float *window = t->x + index[0];
     const places p = places_of(index);
-    SM_FOR (c, n)
-        SM_FOR (j, LV)
-            acc[c][j] = vec_fma(vec_load(value + j * VL),
-                                pick(window + (ptrdiff_t)c * t->x_cs, p, j * VL), acc[c][j]);
+    SM_FOR (j, LV) {
+        const vec load = vec_load(value + j * VL), v = n > 1 ? in_register(load) : load;
+        SM_FOR (c, n)
+            acc[c][j] = vec_fma(v, pick(window + (ptrdiff_t)c * t->x_cs, p, j * VL), acc[c][j]);
+    }
 }
 
 SM_INLINE void columns(const sm_packed *w, const sm_tile *t, const size_t n) {
