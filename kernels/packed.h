@@ -124,17 +124,14 @@ static inline size_t sm_tile_cols(const sm_packed *w, size_t t) {
     return sm_min_size(w->kt, w->cols - t * w->kt);
 }
 
-/* Bytes that a 16-bit offset into a strip of nr columns counts: its address then needs no
- * multiplication. */
-static inline size_t sm_index_unit(size_t nr) {
-    return nr == 1 ? sizeof(float) : 2 * sizeof(float);
-}
+/* Bytes that a 16-bit offset into a strip counts: its address then needs no multiplication. */
+enum { SM_INDEX_UNIT = 2 * sizeof(float) };
 
 /* Column k of a K tile is stored in 16 bits as k times this: the offset of its row in a strip, or
- * its number where X is read as it lies. */
+ * its number where X is read as it lies, or column by column. */
 static inline size_t sm_column_unit(const sm_packed *w) {
     const size_t nr = w->kernel->nr;
-    return w->in_place ? 1 : nr * sizeof(float) / sm_index_unit(nr);
+    return w->in_place || w->by_columns ? 1 : nr * sizeof(float) / SM_INDEX_UNIT;
 }
 
 /* So many 16-bit offsets behind the last may be loaded, not used: a stream of a format that says so
@@ -143,7 +140,7 @@ enum { SM_OFFSETS_AHEAD = 16 };
 
 /* Largest kt whose offsets fit, and whose columns can be counted in 16 bits. */
 static inline size_t sm_offset_max_kt(size_t nr) {
-    return sm_min_size(UINT16_MAX * sm_index_unit(nr) / (nr * sizeof(float)) + 1, UINT16_MAX);
+    return sm_min_size((size_t)UINT16_MAX * SM_INDEX_UNIT / (nr * sizeof(float)) + 1, UINT16_MAX);
 }
 
 /* Slots of the format nm: 16-bit words of index, and where the nibble of a row is in the words

@@ -1,7 +1,7 @@
 /* Format bsr: blocks of mr rows and one column. A column of a K tile is stored, all mr weights of
  * it, when any row of the panel uses it: made for weights whose neighbouring rows were pruned alike
  * (blocks of rows, vector-wise N:M). Per panel a 16-bit count of columns, the columns as 16-bit
- * offsets into the strip in units of sm_index_unit() bytes, or as their numbers where X is read as
+ * offsets into the strip in units of SM_INDEX_UNIT bytes, or as their numbers where X is read as
  * it lies, and mr values a column. */
 #include "packed.h"
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Format panel: one row, or two whose columns are bucketed by the rows that use them. Per panel:
  * 2^mr - 1 16-bit counts (pattern 1 first; bit r is row r), then the columns as 16-bit offsets into
- * the strip in units of sm_index_unit() bytes, then values in order of use. Columns that one row
+ * the strip in units of SM_INDEX_UNIT bytes, then values in order of use. Columns that one row
  * alone uses come by turns, one of row 0 and one of row 1, as long as both have some; then those
  * that one of them has left; then the columns of both. */
 #include "packed.h"

@@ -7,7 +7,7 @@
  *
  * Per group 2 + mr 16-bit words: the turns (a shared step, then a single one), the single steps
  * behind them, and the rows, counted from the block's first. Offsets are 16 bits, in units of
- * sm_index_unit() bytes, or of columns for kernels that read X in place: mr / 2 a shared step, mr a
+ * SM_INDEX_UNIT bytes, or of columns for kernels that read X in place: mr / 2 a shared step, mr a
  * single one, and SM_OFFSETS_AHEAD behind the last; values are mr a step. At most half of the steps
  * are shared: more would not make a kernel faster. */
 #include "packed.h"

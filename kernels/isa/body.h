@@ -132,8 +132,7 @@ typedef struct strip {
 } strip;
 
 SM_INLINE strip packed_strip(const sm_tile *t) {
-    enum { UNIT = 8 }; /* sm_index_unit(NR) */
-    return (strip){.x = (const char *)t->x, .unit = UNIT, .whole = 1};
+    return (strip){.x = (const char *)t->x, .unit = SM_INDEX_UNIT, .whole = 1};
 }
 
 /* As the caller has it: of the last of nv vectors no column from t->n on is read. */
