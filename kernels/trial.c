@@ -56,7 +56,7 @@ sm_status sm_trial_slice(const sm_csr *w, const sm_plan_options *opt, sm_csr *ou
 size_t sm_trial_columns(const sm_trial *t, size_t nr) {
     const size_t some = t->strips * nr;
     if (some == 0) return t->opt->n;
-    if (nr == 1 && (t->cold || t->others_count > 0)) return 1;
+    if (t->cold || t->others_count > 0) return sm_min_size(nr, t->opt->n);
     return t->opt->n <= 2 * some ? t->opt->n : some;
 }
 
