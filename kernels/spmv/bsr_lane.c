@@ -10,7 +10,10 @@ enum { LV = MR / VL, TURN = 4 };
 SM_INLINE void column(vec acc[NR][LV], const sm_tile *t, const size_t n, size_t k,
                       const float *value) {
     vec w[LV];
-    SM_FOR (j, LV) w[j] = vec_loadu(value + j * VL);
+    SM_FOR (j, LV) {
+        const vec load = vec_loadu(value + j * VL);
+        w[j] = n > 1 ? in_register(load) : load;
+    }
     SM_FOR (c, n) {
         const vec x = vec_bcast(t->x + (ptrdiff_t)c * t->x_cs + k);
         SM_FOR (j, LV) acc[c][j] = vec_fma(x, w[j], acc[c][j]);

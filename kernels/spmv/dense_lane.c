@@ -26,13 +26,14 @@ SM_INLINE void panels(const sm_packed *w, const sm_tile *t, const float *value, 
     for (size_t k = 0; k < cols;) {
         SM_FOR (p, count) ask_pages(&page[p], value + p * panel);
         for (const size_t end = sm_min_size(k + ASKING, cols); k < end; k++, value += MR) {
-            SM_FOR (c, n) {
-                const vec x = vec_bcast(t->x + (ptrdiff_t)c * t->x_cs + k);
-                SM_FOR (p, count)
-                    SM_FOR (j, LV)
-                        acc[p][c][j] =
-                            vec_fma(x, vec_loadu(value + p * panel + j * VL), acc[p][c][j]);
-            }
+            vec x[NR];
+            SM_FOR (c, n) x[c] = vec_bcast(t->x + (ptrdiff_t)c * t->x_cs + k);
+            SM_FOR (p, count)
+                SM_FOR (j, LV) {
+                    const vec load = vec_loadu(value + p * panel + j * VL);
+                    const vec v = n > 1 ? in_register(load) : load;
+                    SM_FOR (c, n) acc[p][c][j] = vec_fma(x[c], v, acc[p][c][j]);
+                }
             if (VL == 8 || n > 1) /* AVX-512 loses by it in L2 with one column */
                 SM_FOR (p, count) ask_weights(value + p * panel, MR / LINE);
         }
