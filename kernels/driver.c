@@ -16,22 +16,22 @@ static int all_rows_wait(const sm_packed *w) {
  * lines: threads share none, and both are aligned. */
 enum { LINE = 16 };
 
-static size_t buffer_floats(const sm_packed *w, size_t rows) {
-    if (w->by_columns) return sm_column_pitch(rows) * w->kernel->nr;
-    return sm_round_up(rows * w->kernel->nr, LINE);
+static size_t buffer_floats(const sm_packed *w, size_t rows, size_t n) {
+    const size_t nr = w->kernel->nr;
+    return w->by_columns ? sm_column_pitch(rows) * sm_min_size(nr, n)
+                         : sm_round_up(rows * nr, LINE);
 }
 
-static size_t strip_floats(const sm_packed *w) {
-    return buffer_floats(w, all_rows_wait(w) ? w->kt : w->cols);
+static size_t strip_floats(const sm_packed *w, size_t n) {
+    return buffer_floats(w, all_rows_wait(w) ? w->kt : w->cols, n);
 }
 
-static size_t thread_floats(const sm_packed *w) {
-    return strip_floats(w) + buffer_floats(w, w->mc);
+static size_t thread_floats(const sm_packed *w, size_t n) {
+    return strip_floats(w, n) + buffer_floats(w, w->mc, n);
 }
 
 size_t sm_driver_workspace(const sm_packed *w, size_t n, size_t threads) {
-    (void)n;
-    return thread_floats(w) * threads * sizeof(float);
+    return thread_floats(w, n) * threads * sizeof(float);
 }
 
 /* Strips that lie next to each other go to the same thread, which asks for what comes next and
@@ -91,6 +91,14 @@ static int lies_packed(const float *x, ptrdiff_t x_rs, size_t n, size_t nr) {
     return nr > 1 && n == nr && x_rs == (ptrdiff_t)nr && (uintptr_t)x % (LINE * sizeof *x) == 0;
 }
 
+/* How a strip is transposed. Fewer columns than a block of 8 x 8 has are faster in those of 4 x 4
+ * with one or two more, not with three. */
+static sm_strips turning(const strip *s) {
+    enum { BLOCK = 8, SMALL = 4 };
+    const int small = s->j->w->by_columns && s->n < BLOCK && s->n % SMALL < 3;
+    return small ? SM_STRIPS_BASE : s->j->w->strips;
+}
+
 /* X of the K tiles [first, end): packed, or as it lies. */
 static view take_tiles(const strip *s, size_t first, size_t end) {
     const sm_args *a = s->j->args;
@@ -108,7 +116,7 @@ static view take_tiles(const strip *s, size_t first, size_t end) {
     }
     const float *x = a->x + (ptrdiff_t)s->n0 * a->x_cs + (ptrdiff_t)k0 * a->x_rs;
     if (w->by_columns) {
-        sm_strip_pack_columns(x, a->x_rs, a->x_cs, k, s->n, w->strips, s->x);
+        sm_strip_pack_columns(x, a->x_rs, a->x_cs, k, s->n, turning(s), s->x);
         return by_columns;
     }
     if (a->x_cs == 1 && (w->in_place || lies_packed(x, a->x_rs, s->n, nr)))
@@ -134,14 +142,13 @@ static void look_ahead(strip *s, int of_next, size_t first, size_t end, size_t c
         s->next = (ahead){x, a->x_cs, n, k, calls};
 }
 
-/* Where the partial sums of a block begin, and what a row, or by columns a column, is from the
- * next.
- */
+/* Where the partial sums of a block begin. */
 static float *acc_of(const strip *s, size_t block) {
     const sm_packed *w = s->j->w;
     return s->acc + (w->block_row[block] - s->above) * (w->by_columns ? 1 : w->kernel->nr);
 }
 
+/* What a row of them, or by columns a column, is from the next. */
 static size_t acc_pitch(const sm_packed *w) {
     return w->by_columns ? sm_column_pitch(w->mc) : w->kernel->nr;
 }
@@ -193,7 +200,7 @@ static void store_block(const strip *s, size_t block) {
     const size_t rows = sm_block_rows(w, block);
     if (!s->turned) return;
     sm_strip_store(acc_of(s, block), acc_pitch(w), w->by_columns ? s->n : rows,
-                   w->by_columns ? rows : s->n, w->strips, y_of(s, block),
+                   w->by_columns ? rows : s->n, turning(s), y_of(s, block),
                    w->by_columns ? a->y_rs : a->y_cs);
 }
 
@@ -297,8 +304,8 @@ static void run_rest(const job *j, size_t share, float *x, float *acc) {
 static void run_share(void *arg, size_t i) {
     job *j = arg;
     const size_t queues = queues_of(j);
-    float *x = j->workspace + i * thread_floats(j->w);
-    float *acc = x + strip_floats(j->w);
+    float *x = j->workspace + i * thread_floats(j->w, j->args->n);
+    float *acc = x + strip_floats(j->w, j->args->n);
     for (size_t q = 0; q < queues; q++) run_queue(j, (i + q) % queues, queues, x, acc);
     for (size_t share; (share = atomic_fetch_add(&j->rest_taken, 1)) < j->threads;)
         run_rest(j, share, x, acc);
