@@ -90,13 +90,14 @@ static size_t asking_limit(const listing *l, const sm_candidate *c) {
  * through L1 without evicting much of it, so that it may be full; where rows have few nonzeros in a
  * tile, what a tile costs beside them weighs more than X from L2. Formats of whole columns read a
  * row of X once for all rows of a panel, so that few columns make larger tiles pay. On Intel's
- * cores no tile larger than L1 pays for rows of many. */
+ * cores no tile larger than L1 pays for rows of many. Kernels for few columns pass through X in
+ * order, from L2: one tile, but for csr, which gathers. */
 static size_t kt_choices(const listing *l, const sm_candidate *c, size_t kt[MAX_TILES]) {
     const sm_kernel *k = c->kernel;
     static const double factor[] = {2. / 3, 1, 2, 4};
     const sm_format *format = sm_format_of(k);
     const size_t cols = l->csr->cols;
-    size_t limit = sm_min_size(format->max_kt(k->nr), cols);
+    size_t limit = sm_min_size(format->max_kt(k), cols);
     if (l->opt->kt) {
         kt[0] = sm_min_size(l->opt->kt, limit);
         return 1;
@@ -129,7 +130,8 @@ static size_t mc_choice(const listing *l, const sm_candidate *c) {
     const sm_kernel *k = c->kernel;
     if (l->opt->mc) return l->opt->mc;
     if (rows_first(l, k)) return SMALL_BLOCK;
-    double row = (double)(k->nr * sizeof(float));
+    const size_t columns = sm_by_columns(k) ? sm_min_size(k->nr, l->opt->n) : k->nr;
+    double row = (double)(columns * sizeof(float));
     if (l->intel && packs_strips(k) && c->kt < l->csr->cols)
         row += (double)c->kt * bytes_of_w(l, c);
     const size_t fit = (size_t)((double)sm_l2_bytes() / 2 / row);
@@ -188,7 +190,7 @@ static int for_other_cores(const listing *l, const sm_kernel *k) {
     return 0;
 }
 
-/* Whether weights for one column of X had better be asked for: where they come from memory, and on
+/* Whether weights for few columns of X had better be asked for: where they come from memory, and on
  * Intel's cores where not all may stay in L2: 7 % slower to 25 % faster there, mostly faster, and
  * in L2 8 % slower to 6 % faster; AMD's are 10 to 20 % slower where weights are in a cache. */
 static int ask_for_weights(const sm_csr *w, int intel) {
@@ -228,7 +230,7 @@ static int too_short(const listing *l, const sm_kernel *k) {
     return !unpacked || n % l->lanes == 0 || !seldom_used(l);
 }
 
-/* Need not be timed to see that another of its kind is faster: for one column of X where there are
+/* Need not be timed to see that another of its kind is faster: for few columns of X where there are
  * many, for many where there is one, of a format that would store zeros, for X as it lies where it
  * is better packed, of a variant for other cores or caches, of one vector where two can be filled
  * or of several where one is enough, or with vectors of half the length where whole ones can be, or

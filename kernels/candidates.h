@@ -4,7 +4,7 @@
 
 #include "packed.h"
 
-/* Up to so many columns of X the weight stream decides, and kernels for one column compete. */
+/* Up to so many columns of X the weight stream decides, and kernels for few compete. */
 enum { SM_FEW_COLUMNS = 8 };
 
 typedef struct sm_candidate {

@@ -68,9 +68,9 @@ size_t sm_core_ask_w_from(int intel) {
     return intel ? sm_l3_bytes() / 2 + 1 : SIZE_MAX;
 }
 
-/* The first level has no AVX2, which stores whole eights. To have lines in L1 when they are stored
+/* The first level has no AVX2. To have lines in L1 when they are stored
  * is worth it on Intel's cores. */
 sm_strips sm_core_strips(const sm_kernel *k, int intel) {
-    if (k->level == 0 || (!sm_by_columns(k) && k->nr % 8 != 0)) return SM_STRIPS_BASE;
+    if (k->level == 0) return SM_STRIPS_BASE;
     return intel ? SM_STRIPS_ASKING : SM_STRIPS_AVX2;
 }

@@ -85,14 +85,13 @@ typedef struct view {
     ptrdiff_t rs, cs;
 } view;
 
-/* Whether rows lie as those of a packed strip do; not asked for vectors, of which kernels may read
- * more than there is. */
+/* Whether rows lie as those of a packed strip do. */
 static int lies_packed(const float *x, ptrdiff_t x_rs, size_t n, size_t nr) {
-    return nr > 1 && n == nr && x_rs == (ptrdiff_t)nr && (uintptr_t)x % (LINE * sizeof *x) == 0;
+    return n == nr && x_rs == (ptrdiff_t)nr && (uintptr_t)x % (LINE * sizeof *x) == 0;
 }
 
-/* How a strip is transposed. Fewer columns than a block of 8 x 8 has are faster in those of 4 x 4
- * with one or two more, not with three. */
+/* How a strip is transposed. Fewer columns than a block of 8 x 8 has are faster in blocks of 4 x 4
+ * and one by one, but for three of these. */
 static sm_strips turning(const strip *s) {
     enum { BLOCK = 8, SMALL = 4 };
     const int small = s->j->w->by_columns && s->n < BLOCK && s->n % SMALL < 3;

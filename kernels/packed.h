@@ -23,8 +23,8 @@ enum { SM_MAX_BLOCK_ROWS = 1 << 16 };
 
 /* Weights packed for one kernel. W is cut into parts of rows of about equal cost, for threads,
  * these into row blocks of at most mc rows, and columns into K tiles of kt; every cut of rows is a
- * multiple of mr, so that panels, and with them sums, do not depend on the cuts; but for sell,
- * which pairs any rows of a block. A segment is one (row block, K tile); they follow each
+ * multiple of mr, so that panels, and with them sums, do not depend on the cuts; but for sell
+ * and nm, which sort the rows of a block. A segment is one (row block, K tile); they follow each
  * other as block 0 tile 0, block 0 tile 1, ... What the three streams hold is the format's business
  * (formats/<format>.c). */
 typedef struct sm_packed {
@@ -59,8 +59,9 @@ typedef struct sm_tile {
     float *acc;         /* partial sums of the block, rows x nr; 64-byte aligned */
     float *y;           /* block's first row of Y; element (r, j) is y[r * y_rs + j] */
     ptrdiff_t y_rs;
-    /* By columns, these are what a column is from the next: (k, j) is x[j * x_cs + k], (r, j) is
-     * acc[j * acc_cs + r] and y[j * y_cs + r]; behind the last row of X are SM_BEHIND more. */
+    /* By columns, these are what a column is from the next, and nothing is aligned: (k, j) is
+     * x[j * x_cs + k], (r, j) is acc[j * acc_cs + r] and y[j * y_cs + r]; SM_BEHIND elements behind
+     * a column of X may be read, behind the last row of all they are zero. */
     ptrdiff_t x_cs, acc_cs, y_cs;
     const float *ahead; /* of the caller's X what is used next: so many runs of it, so far */
     ptrdiff_t ahead_rs; /* apart and so long, may be asked for during this call; not read */
@@ -127,6 +128,10 @@ static inline size_t sm_tile_cols(const sm_packed *w, size_t t) {
 /* Bytes that a 16-bit offset into a strip counts: its address then needs no multiplication. */
 enum { SM_INDEX_UNIT = 2 * sizeof(float) };
 
+/* Whether a kernel is one for few columns of X (spmv): its lanes are rows of W, and X, partial sums
+ * and Y lie column by column. */
+int sm_by_columns(const sm_kernel *kernel);
+
 /* Column k of a K tile is stored in 16 bits as k times this: the offset of its row in a strip, or
  * its number where X is read as it lies, or column by column. */
 static inline size_t sm_column_unit(const sm_packed *w) {
@@ -139,8 +144,10 @@ static inline size_t sm_column_unit(const sm_packed *w) {
 enum { SM_OFFSETS_AHEAD = 16 };
 
 /* Largest kt whose offsets fit, and whose columns can be counted in 16 bits. */
-static inline size_t sm_offset_max_kt(size_t nr) {
-    return sm_min_size((size_t)UINT16_MAX * SM_INDEX_UNIT / (nr * sizeof(float)) + 1, UINT16_MAX);
+static inline size_t sm_offset_max_kt(const sm_kernel *k) {
+    if (sm_by_columns(k)) return UINT16_MAX;
+    const size_t row = k->nr * sizeof(float);
+    return sm_min_size((size_t)UINT16_MAX * SM_INDEX_UNIT / row + 1, UINT16_MAX);
 }
 
 /* Slots of the format nm: 16-bit words of index, and where the nibble of a row is in the words
@@ -157,14 +164,18 @@ static inline sm_nibble sm_nibble_of(size_t mr, size_t row) {
     return (sm_nibble){bit / 16, bit % 16};
 }
 
+/* Set in a panel's count of slots where its rows do not follow each other: their numbers within the
+ * block, 16 bits each, then are in front of its slots' index. */
+#define SM_ROWS_GIVEN ((uint32_t)1 << 31)
+
 typedef struct sm_format {
     const char *name;
     /* Fills out->index_bits, the streams and bytes; everything above them is set already. */
     sm_status (*pack)(const sm_csr *csr, sm_packed *out);
     /* Adds a segment's nonzeros to the zeroed dense[rows of the block][columns of the tile]. */
     void (*expand)(const sm_packed *packed, size_t block, size_t tile, float *dense);
-    /* Largest kt whose indices can be stored for a strip of nr columns. */
-    size_t (*max_kt)(size_t nr);
+    /* Largest kt whose indices can be stored for a kernel. */
+    size_t (*max_kt)(const sm_kernel *kernel);
     /* How many values panels of mr rows would store, padding included, without packing; NULL for a
      * format that stores the nonzeros only, or everything, and for nm, whose padding is small where
      * it competes. */
@@ -180,10 +191,6 @@ typedef struct sm_format {
 const sm_format *sm_format_of(const sm_kernel *kernel);
 size_t sm_format_index(const sm_kernel *kernel);
 int sm_reads_in_place(const sm_kernel *kernel);
-
-/* Whether a kernel is one for few columns of X (spmv): its lanes are rows of W, and X, partial sums
- * and Y lie column by column. */
-int sm_by_columns(const sm_kernel *kernel);
 
 /* The nonzeros of one row that lie in a K tile: [*begin, *end) of csr->col and csr->val. Tiles are
  * asked for in increasing order; cursor[row] starts at csr->row_ptr[row]. */

@@ -50,13 +50,18 @@ sm_status sm_trial_slice(const sm_csr *w, const sm_plan_options *opt, sm_csr *ou
     return SM_OK;
 }
 
+/* Whether W is put away before each run, if it is as large as that. */
+static int is_far(const sm_trial *t) {
+    return t->cold || t->others_count > 0;
+}
+
 /* Some strips, or all columns where they are hardly more: a last strip of few columns is not packed
  * as fast as its share of columns says. One where each passes through a W that is away: a second
  * would find the sample near. */
 size_t sm_trial_columns(const sm_trial *t, size_t nr) {
     const size_t some = t->strips * nr;
     if (some == 0) return t->opt->n;
-    if (t->cold || t->others_count > 0) return sm_min_size(nr, t->opt->n);
+    if (is_far(t)) return sm_min_size(nr, t->opt->n);
     return t->opt->n <= 2 * some ? t->opt->n : some;
 }
 
@@ -94,10 +99,10 @@ void sm_trial_end(sm_trial *t) {
     *t = (sm_trial){0};
 }
 
-/* Columns that are computed for n: whole strips, and of the last one whole vectors, or one by one.
- */
-static double computed(const sm_kernel *k, size_t n) {
-    if (sm_by_columns(k)) return (double)n;
+/* Columns that are computed for n: whole strips, and of the last one whole vectors, or one by one;
+ * passes over W where that is what takes time. */
+static double computed(const sm_trial *t, const sm_kernel *k, size_t n) {
+    if (sm_by_columns(k)) return (double)(is_far(t) ? sm_ceil_div(n, k->nr) : n);
     const size_t vector = sm_min_size(k->nr, sm_lanes(k)), rest = n % k->nr;
     const size_t columns = n - rest + sm_round_up(rest, vector);
     return (double)columns;
@@ -214,7 +219,8 @@ void sm_trial_run(sm_trial *t, const sm_packed *packed, sm_times *shortest) {
         sm_driver_pack_x(packed, &a, t->workspace);
         const double pack_s = sm_seconds() - start;
         shortest->pack_s = fmin(shorter(shortest->pack_s, pack_s), shortest->run_s);
-        if (!packed->in_place) t->pack_s = shorter(t->pack_s, pack_s / (double)a.n);
+        if (!packed->in_place && !packed->by_columns)
+            t->pack_s = shorter(t->pack_s, pack_s / (double)a.n);
     }
 }
 
@@ -224,7 +230,7 @@ void sm_trial_run(sm_trial *t, const sm_packed *packed, sm_times *shortest) {
 double sm_trial_call_s(const sm_trial *t, const sm_kernel *kernel, const sm_times *shortest) {
     static const double AT_MOST = 2;
     const size_t n = sm_trial_columns(t, kernel->nr);
-    const double columns = computed(kernel, t->opt->n) / computed(kernel, n);
+    const double columns = computed(t, kernel, t->opt->n) / computed(t, kernel, n);
     const double usual_s = t->pack_s > 0 ? AT_MOST * t->pack_s * (double)n : INFINITY;
     const double pack_s = fmin(shortest->pack_s, usual_s);
     return (pack_s + (shortest->run_s - pack_s) * t->of_rows) * columns;

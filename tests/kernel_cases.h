@@ -117,10 +117,57 @@ static void check_ends(const sm_kernel *k, size_t cols, size_t n) {
     sm_free(w);
 }
 
+/* Rows that follow each other and differ much in length: formats that sort them store Y where the
+ * rows were. With and without bias, in one K tile and in three. */
+static void check_uneven_rows(const sm_kernel *k) {
+    enum { COLS = 420, N = 3, LONG = 5 };
+    const size_t rows = 5 * k->mr + 3;
+    float *w = sm_alloc(rows * COLS, sizeof *w), *bias = sm_alloc(rows, sizeof *bias);
+    float *x = sm_alloc(COLS * N, sizeof *x), *y = sm_alloc(rows * N, sizeof *y);
+    assert_true(w && bias && x && y);
+    for (size_t r = 0; r < rows; r++) bias[r] = (float)(r % 11);
+    for (size_t i = 0; i < COLS * N; i++) x[i] = (float)(i % 13) - 6.0f;
+    for (size_t i = 0; i < rows * COLS; i++)
+        w[i] = i / COLS % LONG == 0 || i % COLS % 9 == 0 ? (float)(i % 7 + 1) : 0.0f;
+    sm_csr csr;
+    assert_int_equal(sm_csr_from_dense(w, rows, COLS, COLS, 1, &csr), SM_OK);
+    for (size_t turn = 0; turn < 4; turn++) {
+        sm_packed p;
+        assert_int_equal(sm_pack(&csr, k, turn & 1 ? COLS / 3 : COLS, rows, 1, &p), SM_OK);
+        if (strcmp(k->format, "nm") == 0) assert_true(p.head32[0] & SM_ROWS_GIVEN);
+        void *workspace = sm_alloc(sm_driver_workspace(&p, N, 1), 1);
+        assert_non_null(workspace);
+        const sm_args a = {.x = x,
+                           .x_rs = N,
+                           .x_cs = 1,
+                           .y = y,
+                           .y_rs = N,
+                           .y_cs = 1,
+                           .n = N,
+                           .bias = turn & 2 ? bias : NULL,
+                           .lo = -1e4f,
+                           .hi = 1e6f};
+        sm_driver_run(&p, &a, 1, NULL, NULL, workspace);
+        for (size_t i = 0; i < rows * N; i++) {
+            float sum = turn & 2 ? bias[i / N] : 0.0f;
+            for (size_t c = 0; c < COLS; c++) sum += w[i / N * COLS + c] * x[c * N + i % N];
+            assert_float_equal(y[i], sum < -1e4f ? -1e4f : sum, 1e-3);
+        }
+        sm_free(workspace);
+        sm_packed_free(&p);
+    }
+    sm_csr_free(&csr);
+    sm_free(w);
+    sm_free(bias);
+    sm_free(x);
+    sm_free(y);
+}
+
 static void check_one_kernel(const sm_kernel *k, const char *how) {
     /* Kernels for few columns have a copy for each number of them. */
     for (size_t n = sm_by_columns(k) ? 1 : k->nr; n <= k->nr; n++)
         for (size_t cols = 1; cols <= 35; cols++) check_ends(k, cols, n);
+    check_uneven_rows(k);
     sm_check_result r;
     int turn = 0;
     if (sm_check_kernel(k, 1, multiply_guarded, &turn, &r) != SM_OK)

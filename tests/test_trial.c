@@ -219,8 +219,30 @@ static void test_weights_behind_l2(void **state) {
     free_problem(&p);
 }
 
+/* Each pass over a W that is away takes about as long, whatever columns it has; near, columns do.
+ */
+static void test_passes_over_weights(void **state) {
+    (void)state;
+    problem p;
+    make_problem(64, 128, 1, 0, scattered, &p);
+    const sm_kernel few = {.name = "few", .op = "spmv", .format = "nm", .mr = 8, .nr = 4};
+    const struct {
+        size_t n;
+        int cold;
+        double timed; /* how many times as long as what is timed a call takes */
+    } cases[] = {{1, 1, 1}, {4, 1, 1}, {5, 1, 2}, {8, 1, 2}, {5, 0, 1}, {32, 0, 4}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const sm_plan_options o = {.n = cases[i].n};
+        const sm_trial t = {.opt = &o, .w = &p.w, .of_rows = 3, .strips = 2, .cold = cases[i].cold};
+        const sm_times times = {.run_s = 1};
+        assert_true(sm_trial_call_s(&t, &few, &times) == 3 * cases[i].timed);
+    }
+    free_problem(&p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_passes_over_weights),
         cmocka_unit_test(test_what_was_chosen_is_what_runs),
         cmocka_unit_test(test_finals),
         cmocka_unit_test(test_finals_of_one_column),

@@ -63,8 +63,8 @@ static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) 
                 if (bits[k] >> r & 1) dense[(r0 + r) * cols + k] = *value++;
 }
 
-static size_t max_kt(size_t nr) {
-    (void)nr;
+static size_t max_kt(const sm_kernel *kernel) {
+    (void)kernel;
     return UINT32_MAX;
 }
 

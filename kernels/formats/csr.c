@@ -44,8 +44,8 @@ static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) 
             dense[r * cols + p->index32[at]] = p->value[at];
 }
 
-static size_t max_kt(size_t nr) {
-    (void)nr;
+static size_t max_kt(const sm_kernel *kernel) {
+    (void)kernel;
     return INT32_MAX; /* the gather takes offsets as signed */
 }
 

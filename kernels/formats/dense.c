@@ -42,8 +42,8 @@ static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) 
             dense[r * cols + c] = value[r / mr * mr * cols + c * mr + r % mr];
 }
 
-static size_t max_kt(size_t nr) {
-    (void)nr;
+static size_t max_kt(const sm_kernel *kernel) {
+    (void)kernel;
     return UINT32_MAX;
 }
 

@@ -72,9 +72,9 @@ sm_status sm_pack(const sm_csr *csr, const sm_kernel *kernel, size_t kt, size_t 
     if (csr->rows == 0 || csr->cols == 0)
         return sm_fail(SM_E_ARG, "matrix of %zu x %zu: expected at least one row and one column",
                        csr->rows, csr->cols);
-    if (kt > format->max_kt(kernel->nr))
+    if (kt > format->max_kt(kernel))
         return sm_fail(SM_E_LIMIT, "%s: K tile of %zu columns: expected at most %zu", kernel->name,
-                       kt, format->max_kt(kernel->nr));
+                       kt, format->max_kt(kernel));
     sm_packed p = {.kernel = kernel, .rows = csr->rows, .cols = csr->cols, .nnz = csr->nnz};
     p.in_place = sm_reads_in_place(kernel);
     p.by_columns = sm_by_columns(kernel);

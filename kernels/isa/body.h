@@ -76,6 +76,22 @@ static __attribute__((noinline, unused)) void some_lanes_end(const float lane[MR
     for (size_t r = 0; r < valid; r++) row_end(row_begin(t, r0 + r, j) + lane[r], t, r0 + r, j);
 }
 
+/* The same of a panel whose rows are given by their numbers. */
+static __attribute__((noinline, unused)) void given_lanes_end(const float lane[MR],
+                                                              const sm_tile *t,
+                                                              const uint16_t row[MR], size_t valid,
+                                                              size_t j) {
+    float *y = t->y + (ptrdiff_t)j * t->y_cs, end[MR];
+    if (valid < MR || !t->first || !t->last || t->bias) {
+        for (size_t r = 0; r < valid; r++) row_end(row_begin(t, row[r], j) + lane[r], t, row[r], j);
+        return;
+    }
+    const vec lo = vec_set1(t->lo), hi = vec_set1(t->hi);
+    SM_FOR (i, MR / VL)
+        vec_storeu(end + i * VL, vec_min(hi, vec_max(lo, vec_loadu(lane + i * VL))));
+    SM_FOR (r, MR) y[row[r]] = end[r];
+}
+
 /* Ends MR rows of column j where lanes are rows: sum holds MR / VL vectors. */
 SM_INLINE void lanes_end(const vec *sum, const sm_tile *t, size_t r0, size_t rows, size_t j) {
     const size_t valid = panel_rows(rows, r0);

@@ -1,5 +1,5 @@
 /* SpMV, compressed sparse rows: gathers X by column index.
- * W: formats/csr.c, X: packed strip of one column, Y: one element a row.
+ * W: formats/csr.c, X: one column, Y: one element a row.
  * Limit: the weight stream (8 bytes a nonzero) when W comes from memory, the gather when cached. */
 #include "isa/body.h"
 

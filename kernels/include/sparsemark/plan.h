@@ -64,8 +64,8 @@ typedef void sm_parallel_for(void *pool, size_t tasks, void (*task)(void *arg, s
  * that it lacks zero; a larger one is taken when its further bytes are zero, else SM_E_ARG. */
 typedef struct sm_plan_options {
     size_t size;
-    size_t n; /* N to choose for and to share among threads; 0 = 128. Another N runs, and may be
-                 shared less evenly */
+    size_t n;         /* N to choose for and to share among threads; 0 = 128. Another N runs, may be
+                         shared less evenly, and may round differently */
     sm_layout layout; /* layout to choose for; a plan runs both */
     size_t
         threads; /* 0 or 1 = one; other numbers of threads, or another mc, may round differently */
@@ -110,7 +110,7 @@ void sm_plan_free(sm_plan *plan); /* accepts NULL */
 
 void sm_plan_get_info(const sm_plan *plan, sm_plan_info *out);
 
-/* Bytes of workspace that sm_plan_run() needs for n columns; it must be 64-byte aligned. */
+/* Bytes of workspace that sm_plan_run() needs for up to n columns; it must be 64-byte aligned. */
 size_t sm_plan_workspace(const sm_plan *plan, size_t n);
 
 /* Multiplies. Re-entrant, allocates nothing, cannot fail. Concurrent calls need a workspace each;
