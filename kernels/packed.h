@@ -165,7 +165,7 @@ static inline sm_nibble sm_nibble_of(size_t mr, size_t row) {
 }
 
 /* Set in a panel's count of slots where its rows do not follow each other: their numbers within the
- * block, 16 bits each, then are in front of its slots' index. */
+ * block, 16 bits each, then are behind its slots' index. */
 #define SM_ROWS_GIVEN ((uint32_t)1 << 31)
 
 typedef struct sm_format {

@@ -46,7 +46,7 @@ static uint32_t next_window(const pending *p, size_t cols, size_t width) {
     if (cols < width) return 0;
     for (size_t r = 0; r < p->rows; r++)
         if (p->col[r] - first < width && p->col[r] > last) last = p->col[r];
-    const size_t aligned = first / width * width;
+    const size_t aligned = first & ~(width - 1); /* mr is a power of two */
     return (uint32_t)sm_min_size(last < aligned + width ? aligned : first, cols - width);
 }
 
@@ -185,11 +185,11 @@ static void walk(const sm_csr *csr, sm_packed *out, const uint32_t *order, uint3
             sm_begin_segment(out, segment, head, index_end(s), s->count * mr);
             for (size_t r = 0; r < rows; r += mr) {
                 const size_t first = out->block_row[b], valid = sm_min_size(mr, rows - r);
-                const uint32_t given = give_rows(order + first + r, valid, first, r, mr, s);
                 const size_t before = s->count;
                 pending p;
                 start_panel(csr, out, cursor, order + first + r, valid, t, &p);
                 pack_panel(csr, out, t, &p, s);
+                const uint32_t given = give_rows(order + first + r, valid, first, r, mr, s);
                 out->head32[head++] = given | (uint32_t)(s->count - before);
             }
         }
@@ -230,16 +230,17 @@ static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) 
     const uint16_t *index = p->index16 + p->index_at[segment];
     const float *value = p->value + p->value_at[segment];
     for (size_t r0 = 0; r0 < rows; r0 += mr) {
-        const uint16_t *row = *count & SM_ROWS_GIVEN ? index : NULL;
-        if (row) index += mr;
-        for (uint32_t left = *count++ & ~SM_ROWS_GIVEN; left > 0;
-             left--, index += words, value += mr) {
+        const int given = (*count & SM_ROWS_GIVEN) != 0;
+        uint32_t left = *count++ & ~SM_ROWS_GIVEN;
+        const uint16_t *row = given ? index + left * words : NULL;
+        for (; left > 0; left--, index += words, value += mr) {
             for (size_t r = 0; r < sm_min_size(mr, rows - r0); r++) {
                 const sm_nibble n = sm_nibble_of(mr, r);
                 const size_t c = index[0] + (size_t)(index[1 + n.word] >> n.shift & 15);
                 if (value[r] != 0.0f) dense[(row ? row[r] : r0 + r) * cols + c] = value[r];
             }
         }
+        if (given) index += mr;
     }
 }
 

@@ -77,8 +77,6 @@ SM_INLINE void columns(const sm_packed *w, const sm_tile *t, const size_t n) {
                 SM_FOR (j, LV) acc[q][c][j] = vec_set1(0.0f);
         size_t i = 0;
         const uint32_t slots = *count & ~SM_ROWS_GIVEN;
-        const uint16_t *row = *count & SM_ROWS_GIVEN ? index : NULL;
-        if (row) index += MR;
         for (; i + TURN <= slots; i += TURN, index += TURN * WORDS, value += TURN * MR) {
             SM_FOR (q, TURN * MR / LINE) ASK_VALUE(value + WEIGHTS_AHEAD + q * LINE);
             if (ASK_PAGES) {
@@ -89,6 +87,8 @@ SM_INLINE void columns(const sm_packed *w, const sm_tile *t, const size_t n) {
             SM_FOR (q, TURN) slot(acc[q % chains], t, n, index + q * WORDS, value + q * MR);
         }
         for (; i < slots; i++, index += WORDS, value += MR) slot(acc[0], t, n, index, value);
+        const uint16_t *row = *count & SM_ROWS_GIVEN ? index : NULL;
+        if (row) index += MR;
         SM_FOR (c, n) {
             for (size_t q = 1; q < chains; q++)
                 SM_FOR (j, LV) acc[0][c][j] = vec_add(acc[0][c][j], acc[q][c][j]);
