@@ -111,6 +111,14 @@ SM_INLINE void lanes_end(const vec *sum, const sm_tile *t, size_t r0, size_t row
     some_lanes_end(lane, t, r0, valid, j);
 }
 
+/* FMAs of a column are in so many chains, that they need not wait for each other: its sums, in the
+ * first of them. */
+enum { LV = MR / VL };
+SM_INLINE void chains_add(vec acc[][NR][LV], const size_t chains, const size_t c) {
+    for (size_t q = 1; q < chains; q++)
+        SM_FOR (j, LV) acc[0][c][j] = vec_add(acc[0][c][j], acc[q][c][j]);
+}
+
 /* Calls the copy of body(w, t, n) for the t->n columns that there are, n a constant in each. */
 #define COLUMNS_COPY(body, w, t, n)                                                                \
     case n:                                                                                        \

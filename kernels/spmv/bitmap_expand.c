@@ -9,7 +9,6 @@
 
 _Static_assert(NR <= 8 && MR == 16 && MR % VL == 0, "a 16-bit word a column, few columns");
 enum {
-    LV = MR / VL,
     TURN = VL == 8 ? 2 : 4,
     ASKING = 64 /* columns for each time that pages are asked for */
 };
@@ -93,8 +92,7 @@ SM_INLINE void columns(const sm_packed *w, const sm_tile *t, const size_t n) {
         for (; k < cols; value += __builtin_popcount(bits[k]), k++)
             column(acc[0], t, n, k, bits[k], value);
         SM_FOR (c, n) {
-            for (size_t q = 1; q < chains; q++)
-                SM_FOR (j, LV) acc[0][c][j] = vec_add(acc[0][c][j], acc[q][c][j]);
+            chains_add(acc, chains, c);
             lanes_end(acc[0][c], t, r0, rows, c);
         }
     }

@@ -5,7 +5,7 @@
 #include "isa/body.h"
 
 _Static_assert(NR <= 8 && MR % VL == 0, "whole vectors of rows, few columns");
-enum { LV = MR / VL, TURN = 4 };
+enum { TURN = 4 };
 
 SM_INLINE void column(vec acc[NR][LV], const sm_tile *t, const size_t n, size_t k,
                       const float *value) {
@@ -39,8 +39,7 @@ SM_INLINE void columns(const sm_packed *w, const sm_tile *t, const size_t n) {
         for (; k < *count; k++, value += MR) column(acc[0], t, n, index[k], value);
         index += *count;
         SM_FOR (c, n) {
-            for (size_t q = 1; q < chains; q++)
-                SM_FOR (j, LV) acc[0][c][j] = vec_add(acc[0][c][j], acc[q][c][j]);
+            chains_add(acc, chains, c);
             lanes_end(acc[0][c], t, r0, rows, c);
         }
     }

@@ -7,7 +7,6 @@
 
 _Static_assert(NR <= 8 && MR % VL == 0, "whole vectors of rows, few columns");
 enum {
-    LV = MR / VL,
     ABREAST = 4,                /* panels for one column */
     ASKING = SM_PAGE / (MR * 4) /* columns for each time that pages are asked for */
 };

@@ -14,7 +14,7 @@
 
 _Static_assert(NR <= 8 && MR % 8 == 0, "whole 32-bit words of nibbles, few columns");
 _Static_assert(MR == VL || VL == 1, "the window is what one register holds");
-enum { TURN = 4, LV = MR / VL, WORDS = 1 + MR / 4 };
+enum { TURN = 4, WORDS = 1 + MR / 4 };
 
 #if VL == 16
 typedef __m512i places;
@@ -90,8 +90,7 @@ SM_INLINE void columns(const sm_packed *w, const sm_tile *t, const size_t n) {
         const uint16_t *row = *count & SM_ROWS_GIVEN ? index : NULL;
         if (row) index += MR;
         SM_FOR (c, n) {
-            for (size_t q = 1; q < chains; q++)
-                SM_FOR (j, LV) acc[0][c][j] = vec_add(acc[0][c][j], acc[q][c][j]);
+            chains_add(acc, chains, c);
             if (!row) {
                 lanes_end(acc[0][c], t, r0, rows, c);
                 continue;
