@@ -82,10 +82,52 @@ void sm_transpose_avx2(const float *src, size_t src_rs, float *dst, size_t dst_r
                       rows - whole_i, least(cols - j, EDGE));
 }
 
+/* Rows of so many whole vectors, a constant: to loop over those of a row takes longer than to
+ * fetch its lines. */
+static inline void copy_vectors(const float *src, size_t src_rs, float *dst, size_t dst_rs,
+                                size_t rows, const size_t vectors, const int ask) {
+    enum { AHEAD = 8 }; /* rows */
+    for (; rows > 0; rows--, src += src_rs, dst += dst_rs) {
+        if (ask)
+#pragma GCC unroll 8
+            for (size_t j = 0; j < vectors * EDGE; j += LINE) ask_for(dst, AHEAD * dst_rs + j);
+#pragma GCC unroll 8
+        for (size_t j = 0; j < vectors * EDGE; j += EDGE)
+            _mm256_storeu_ps(dst + j, _mm256_loadu_ps(src + j));
+    }
+}
+
+/* The widths of strips. Returns whether that was one. */
+static inline int copy_whole(const float *src, size_t src_rs, float *dst, size_t dst_rs,
+                             size_t rows, size_t cols, const int ask) {
+    switch (cols) {
+    case 16:
+        copy_vectors(src, src_rs, dst, dst_rs, rows, 2, ask);
+        return 1;
+    case 24:
+        copy_vectors(src, src_rs, dst, dst_rs, rows, 3, ask);
+        return 1;
+    case 32:
+        copy_vectors(src, src_rs, dst, dst_rs, rows, 4, ask);
+        return 1;
+    case 48:
+        copy_vectors(src, src_rs, dst, dst_rs, rows, 6, ask);
+        return 1;
+    case 64:
+        copy_vectors(src, src_rs, dst, dst_rs, rows, 8, ask);
+        return 1;
+    default:
+        return 0;
+    }
+}
+
 void sm_copy_avx2(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
                   size_t cols, size_t end, int ask) {
     enum { AHEAD = 16 * LINE };
     const size_t whole = cols / LINE * LINE, half = cols / EDGE * EDGE;
+    if (ask ? copy_whole(src, src_rs, dst, dst_rs, rows, cols, 1)
+            : copy_whole(src, src_rs, dst, dst_rs, rows, cols, 0))
+        return;
     for (; rows > 0; rows--, src += src_rs, dst += dst_rs) {
         size_t j = 0;
         for (; j < whole; j += LINE) {
