@@ -83,67 +83,56 @@ void sm_transpose_avx2(const float *src, size_t src_rs, float *dst, size_t dst_r
 }
 
 /* Rows of so many whole vectors, a constant: to loop over those of a row takes longer than to
- * fetch its lines. */
-static inline void copy_vectors(const float *src, size_t src_rs, float *dst, size_t dst_rs,
-                                size_t rows, const size_t vectors, const int ask) {
+ * fetch its lines. Then so many columns more, and a vector of zeros or not. */
+static inline void copy_rows(const float *src, size_t src_rs, float *dst, size_t dst_rs,
+                             size_t rows, const size_t vectors, size_t more, int zeros,
+                             const int ask) {
     enum { AHEAD = 8 }; /* rows */
-    for (; rows > 0; rows--, src += src_rs, dst += dst_rs) {
+    const size_t whole = vectors * EDGE;
+    float *const after = dst + whole + (more > 0 ? EDGE : 0);
+    for (size_t i = 0; i < rows; i++, src += src_rs, dst += dst_rs) {
         if (ask)
 #pragma GCC unroll 8
-            for (size_t j = 0; j < vectors * EDGE; j += LINE) ask_for(dst, AHEAD * dst_rs + j);
+            for (size_t j = 0; j < whole; j += LINE) ask_for(dst, AHEAD * dst_rs + j);
 #pragma GCC unroll 8
-        for (size_t j = 0; j < vectors * EDGE; j += EDGE)
+        for (size_t j = 0; j < whole; j += EDGE)
             _mm256_storeu_ps(dst + j, _mm256_loadu_ps(src + j));
+        if (more > 0) _mm256_storeu_ps(dst + whole, vec_load_tail(src + whole, more));
+        if (zeros) _mm256_storeu_ps(after + i * dst_rs, _mm256_setzero_ps());
     }
 }
 
-/* The widths of strips. Returns whether that was one. */
-static inline int copy_whole(const float *src, size_t src_rs, float *dst, size_t dst_rs,
-                             size_t rows, size_t cols, const int ask) {
-    switch (cols) {
-    case 16:
-        copy_vectors(src, src_rs, dst, dst_rs, rows, 2, ask);
-        return 1;
-    case 24:
-        copy_vectors(src, src_rs, dst, dst_rs, rows, 3, ask);
-        return 1;
-    case 32:
-        copy_vectors(src, src_rs, dst, dst_rs, rows, 4, ask);
-        return 1;
-    case 48:
-        copy_vectors(src, src_rs, dst, dst_rs, rows, 6, ask);
-        return 1;
-    case 64:
-        copy_vectors(src, src_rs, dst, dst_rs, rows, 8, ask);
-        return 1;
-    default:
-        return 0;
+enum { WIDEST = 8 * EDGE };
+static inline void copy_columns(const float *src, size_t src_rs, float *dst, size_t dst_rs,
+                                size_t rows, size_t cols, size_t end, const int ask) {
+    const size_t more = cols % EDGE;
+    const int zeros = end > (cols + EDGE - 1) / EDGE * EDGE;
+#define SM_CASE(v)                                                                                 \
+    case v:                                                                                        \
+        copy_rows(src, src_rs, dst, dst_rs, rows, v, more, zeros, ask);                            \
+        break
+    switch (cols / EDGE) {
+        SM_CASE(0);
+        SM_CASE(1);
+        SM_CASE(2);
+        SM_CASE(3);
+        SM_CASE(4);
+        SM_CASE(5);
+        SM_CASE(6);
+        SM_CASE(7);
+        SM_CASE(8);
     }
+#undef SM_CASE
 }
 
 void sm_copy_avx2(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
                   size_t cols, size_t end, int ask) {
-    enum { AHEAD = 16 * LINE };
-    const size_t whole = cols / LINE * LINE, half = cols / EDGE * EDGE;
-    if (ask ? copy_whole(src, src_rs, dst, dst_rs, rows, cols, 1)
-            : copy_whole(src, src_rs, dst, dst_rs, rows, cols, 0))
-        return;
-    for (; rows > 0; rows--, src += src_rs, dst += dst_rs) {
-        size_t j = 0;
-        for (; j < whole; j += LINE) {
-            if (ask) ask_for(dst, j + AHEAD);
-            const __m256 low = _mm256_loadu_ps(src + j), high = _mm256_loadu_ps(src + j + EDGE);
-            _mm256_storeu_ps(dst + j, low);
-            _mm256_storeu_ps(dst + j + EDGE, high);
-        }
-        if (j < half) {
-            _mm256_storeu_ps(dst + j, _mm256_loadu_ps(src + j));
-            j += EDGE;
-        }
-        if (j < cols) {
-            _mm256_storeu_ps(dst + j, vec_load_tail(src + j, cols - half));
-            j += EDGE;
-        }
-        if (j < end) _mm256_storeu_ps(dst + j, _mm256_setzero_ps());
+    for (size_t j = 0; j < cols; j += WIDEST) {
+        const size_t some = least(cols - j, WIDEST);
+        const size_t to = j + some < cols ? some : end - j;
+        if (ask)
+            copy_columns(src + j, src_rs, dst + j, dst_rs, rows, some, to, 1);
+        else
+            copy_columns(src + j, src_rs, dst + j, dst_rs, rows, some, to, 0);
     }
 }
