@@ -88,9 +88,8 @@ static inline void copy_rows(const float *src, size_t src_rs, float *dst, size_t
                              size_t rows, const size_t vectors, size_t more, int zeros,
                              const int ask) {
     enum { AHEAD = 8 }; /* rows */
-    const size_t whole = vectors * EDGE;
-    float *const after = dst + whole + (more > 0 ? EDGE : 0);
-    for (size_t i = 0; i < rows; i++, src += src_rs, dst += dst_rs) {
+    const size_t whole = vectors * EDGE, set = whole + (more > 0 ? EDGE : 0);
+    for (; rows > 0; rows--, src += src_rs, dst += dst_rs) {
         if (ask)
 #pragma GCC unroll 8
             for (size_t j = 0; j < whole; j += LINE) ask_for(dst, AHEAD * dst_rs + j);
@@ -98,7 +97,7 @@ static inline void copy_rows(const float *src, size_t src_rs, float *dst, size_t
         for (size_t j = 0; j < whole; j += EDGE)
             _mm256_storeu_ps(dst + j, _mm256_loadu_ps(src + j));
         if (more > 0) _mm256_storeu_ps(dst + whole, vec_load_tail(src + whole, more));
-        if (zeros) _mm256_storeu_ps(after + i * dst_rs, _mm256_setzero_ps());
+        if (zeros) _mm256_storeu_ps(dst + set, _mm256_setzero_ps());
     }
 }
 
