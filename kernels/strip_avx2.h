@@ -12,7 +12,7 @@ void sm_transpose_avx2(const float *src, size_t src_rs, float *dst, size_t dst_r
                        size_t cols, int dst_far, int ask);
 
 /* dst[i * dst_rs + j] = src[i * src_rs + j], and zero from cols to end, a multiple of 8 and no more
- * than 15 columns farther. Rows are of some 32 to 256 bytes. ask: as above. */
+ * than 15 columns farther. Rows are of 4 to 512 bytes. ask: as above. */
 void sm_copy_avx2(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
                   size_t cols, size_t end, int ask);
 
