@@ -127,8 +127,7 @@ static inline void copy_columns(const float *src, size_t src_rs, float *dst, siz
 void sm_copy_avx2(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
                   size_t cols, size_t end, int ask) {
     for (size_t j = 0; j < cols; j += WIDEST) {
-        const size_t some = least(cols - j, WIDEST);
-        const size_t to = j + some < cols ? some : end - j;
+        const size_t some = least(cols - j, WIDEST), to = least(end - j, WIDEST);
         if (ask)
             copy_columns(src + j, src_rs, dst + j, dst_rs, rows, some, to, 1);
         else
