@@ -90,8 +90,9 @@ static size_t asking_limit(const listing *l, const sm_candidate *c) {
  * through L1 without evicting much of it, so that it may be full; where rows have few nonzeros in a
  * tile, what a tile costs beside them weighs more than X from L2. Formats of whole columns read a
  * row of X once for all rows of a panel, so that few columns make larger tiles pay. On Intel's
- * cores no tile larger than L1 pays for rows of many. Kernels for few columns pass through X in
- * order, from L2: one tile, but for csr, which gathers. */
+ * cores no tile larger than L1 pays for rows of many, nor for dense ones, whose W is a larger
+ * stream. Kernels for few columns pass through X in order, from L2: one tile, but for csr, which
+ * gathers. */
 static size_t kt_choices(const listing *l, const sm_candidate *c, size_t kt[MAX_TILES]) {
     const sm_kernel *k = c->kernel;
     static const double factor[] = {2. / 3, 1, 2, 4};
@@ -109,8 +110,9 @@ static size_t kt_choices(const listing *l, const sm_candidate *c, size_t kt[MAX_
     limit = sm_min_size(limit, asking_limit(l, c));
     const double l1 = (double)sm_l1_bytes();
     const double fit = l1 / ((double)k->nr * sizeof(float)), d = sm_density(l->csr);
-    const int columns = format->values != NULL, padded = columns || format->rows_alike;
-    const int few = columns ? d < 0.25 : !padded && d < 0.15; /* nonzeros in a row */
+    const int columns = format->values != NULL, alike = format->rows_alike;
+    const int padded = columns || (alike && !l->intel);
+    const int few = columns ? d < 0.25 : !alike && d < 0.15; /* nonzeros in a row */
     const int tiles = l->intel && k->nr > 1 && !padded && !few ? 2 : 3;
     size_t count = 0;
     for (int i = padded + few; i < tiles + few; i++) {
