@@ -33,13 +33,17 @@ static int of_intel(void) {
     return memcmp(vendor, "GenuineIntel", sizeof vendor) == 0;
 }
 
+static int few(size_t r, size_t c) {
+    return (7 * r + 3 * c * c + r * c) % 11 < 1;
+}
+
 /* Where X comes from behind L2, K tiles larger than L1 are no candidates of a core that they slow
  * down, if the kernel has smaller ones. */
 static void test_tiles_beyond_l1(void **state) {
     (void)state;
     const size_t l1 = sm_l1_bytes();
     problem p;
-    make_problem(64, 2048, 1, 0, scattered, &p);
+    make_problem(64, 2048, 1, 0, few, &p);
     for (size_t n = 32; n <= 1 << 16; n *= 2048) {
         size_t count, within = 0, beyond = 0;
         sm_candidate *list = candidates_of(&p.w, n, &count);
@@ -55,6 +59,24 @@ static void test_tiles_beyond_l1(void **state) {
         if (within > 0) assert_int_equal(beyond > 0, n == 32 || !sm_core_of_intel());
         sm_free(list);
     }
+    free_problem(&p);
+}
+
+/* The stream of dense weights needs room in L1 on the same cores. */
+static void test_tiles_of_dense(void **state) {
+    (void)state;
+    problem p;
+    make_problem(64, 4096, 1, 0, scattered, &p);
+    size_t count, within = 0, beyond = 0;
+    sm_candidate *list = candidates_of(&p.w, 128, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(list[i].kernel->variant, "tile") != 0) continue;
+        const size_t bytes = list[i].kt * list[i].kernel->nr * sizeof(float);
+        within += 4 * bytes < 3 * sm_l1_bytes();
+        beyond += bytes > sm_l1_bytes();
+    }
+    if (sm_core_of_intel()) assert_true(within > 0 && beyond == 0);
+    sm_free(list);
     free_problem(&p);
 }
 
@@ -321,6 +343,7 @@ static void test_streams_are_for_weights_from_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tiles_beyond_l1),
+        cmocka_unit_test(test_tiles_of_dense),
         cmocka_unit_test(test_row_blocks_fit_l2),
         cmocka_unit_test(test_panels_are_pages),
         cmocka_unit_test(test_one_variant_a_core),
