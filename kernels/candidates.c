@@ -57,10 +57,15 @@ static int rows_first(const listing *l, const sm_kernel *k) {
            l->csr->cols <= sm_l2_bytes() / 2 / sizeof(float) / l->opt->n;
 }
 
-/* Whether a K tile larger than L1 is slower in a call than in the sample, whose X is in L2: up to
- * 40 % where X comes from behind it. Not measured on AMD's cores. */
-static int slow_beyond_l1(const listing *l) {
-    return l->intel && l->csr->cols * l->opt->n * sizeof(float) >= sm_l2_bytes();
+/* Whether strips of X are packed for it. */
+static int packs_strips(const sm_kernel *k) {
+    return !sm_by_columns(k) && !sm_reads_in_place(k);
+}
+
+/* Whether packed K tiles larger than L1 are slower in a call than in the sample, whose X is in L2:
+ * up to 40 % where X comes from behind it. Not measured on AMD's cores. */
+static int slow_beyond_l1(const listing *l, const sm_kernel *k) {
+    return l->intel && packs_strips(k) && l->csr->cols * l->opt->n * sizeof(float) >= sm_l2_bytes();
 }
 
 /* Bytes of packed W a row and column, about. */
@@ -68,11 +73,6 @@ static double bytes_of_w(const listing *l, const sm_candidate *c) {
     enum { A_NONZERO = 6 };
     const int alike = sm_format_of(c->kernel)->rows_alike;
     return alike ? sizeof(float) : A_NONZERO * c->fill * sm_density(l->csr);
-}
-
-/* Whether strips of X are packed for it. */
-static int packs_strips(const sm_kernel *k) {
-    return !sm_by_columns(k) && !sm_reads_in_place(k);
 }
 
 /* The largest K tile of which a panel asks for no more of W at once than a page's worth, if it does
@@ -118,7 +118,7 @@ static size_t kt_choices(const listing *l, const sm_candidate *c, size_t kt[MAX_
     for (int i = padded + few; i < tiles + few; i++) {
         const size_t wanted = (size_t)(factor[i] * fit);
         const size_t tile = even_tiles(cols, sm_min_size(wanted < 32 ? 32 : wanted, limit));
-        if (count > 0 && (double)tile > fit && (double)kt[count - 1] <= fit && slow_beyond_l1(l))
+        if (count > 0 && (double)tile > fit && (double)kt[count - 1] <= fit && slow_beyond_l1(l, k))
             break;
         if (count == 0 || tile > kt[count - 1]) kt[count++] = tile;
     }
