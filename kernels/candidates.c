@@ -57,15 +57,19 @@ static int rows_first(const listing *l, const sm_kernel *k) {
            l->csr->cols <= sm_l2_bytes() / 2 / sizeof(float) / l->opt->n;
 }
 
-/* Whether strips of X are packed for it. */
-static int packs_strips(const sm_kernel *k) {
-    return !sm_by_columns(k) && !sm_reads_in_place(k);
+/* How often a row of X is read. */
+static double reads_of_x(const listing *l, const sm_candidate *c) {
+    const double values = (double)l->csr->nnz * c->fill;
+    return sm_reads_of_x(c->kernel, l->csr->rows, l->csr->cols, values);
 }
 
-/* Whether packed K tiles larger than L1 are slower in a call than in the sample, whose X is in L2:
- * up to 40 % where X comes from behind it. Not measured on AMD's cores. */
-static int slow_beyond_l1(const listing *l, const sm_kernel *k) {
-    return l->intel && packs_strips(k) && l->csr->cols * l->opt->n * sizeof(float) >= sm_l2_bytes();
+/* Whether a K tile larger than L1 is slower in a call than in the sample, whose X is in L2: up to
+ * 40 % where X comes from behind it, is packed or is read often as it lies. Not measured on AMD's
+ * cores. */
+static int slow_beyond_l1(const listing *l, const sm_candidate *c) {
+    enum { OFTEN = 8 };
+    if (sm_reads_in_place(c->kernel) && reads_of_x(l, c) < OFTEN) return 0;
+    return l->intel && l->csr->cols * l->opt->n * sizeof(float) >= sm_l2_bytes();
 }
 
 /* Bytes of packed W a row and column, about. */
@@ -73,6 +77,11 @@ static double bytes_of_w(const listing *l, const sm_candidate *c) {
     enum { A_NONZERO = 6 };
     const int alike = sm_format_of(c->kernel)->rows_alike;
     return alike ? sizeof(float) : A_NONZERO * c->fill * sm_density(l->csr);
+}
+
+/* Whether strips of X are packed for it. */
+static int packs_strips(const sm_kernel *k) {
+    return !sm_by_columns(k) && !sm_reads_in_place(k);
 }
 
 /* The largest K tile of which a panel asks for no more of W at once than a page's worth, if it does
@@ -118,7 +127,7 @@ static size_t kt_choices(const listing *l, const sm_candidate *c, size_t kt[MAX_
     for (int i = padded + few; i < tiles + few; i++) {
         const size_t wanted = (size_t)(factor[i] * fit);
         const size_t tile = even_tiles(cols, sm_min_size(wanted < 32 ? 32 : wanted, limit));
-        if (count > 0 && (double)tile > fit && (double)kt[count - 1] <= fit && slow_beyond_l1(l, k))
+        if (count > 0 && (double)tile > fit && (double)kt[count - 1] <= fit && slow_beyond_l1(l, c))
             break;
         if (count == 0 || tile > kt[count - 1]) kt[count++] = tile;
     }
@@ -171,9 +180,7 @@ static int seldom_used(const listing *l) {
 static int seldom_read(const listing *l, const sm_candidate *c) {
     enum { OF_PANELS = 16, OF_DENSE = 24 };
     const size_t most = c->dense ? OF_DENSE : sm_format_of(c->kernel)->values ? OF_PANELS : SELDOM;
-    const double values = (double)l->csr->nnz * c->fill;
-    return l->opt->layout == SM_FEATURE_MAJOR &&
-           sm_reads_of_x(c->kernel, l->csr->rows, l->csr->cols, values) < (double)most;
+    return l->opt->layout == SM_FEATURE_MAJOR && reads_of_x(l, c) < (double)most;
 }
 
 static int is(const sm_kernel *k, const char *variant) {
