@@ -64,11 +64,12 @@ static double reads_of_x(const listing *l, const sm_candidate *c) {
 }
 
 /* Whether a K tile larger than L1 is slower in a call than in the sample, whose X is in L2: up to
- * 40 % where X comes from behind it, is packed or is read often as it lies. Not measured on AMD's
- * cores. */
+ * 40 % where X comes from behind it, unless `csr` or `sell` read it as it lies and not often. Not
+ * measured on AMD's cores. */
 static int slow_beyond_l1(const listing *l, const sm_candidate *c) {
     enum { OFTEN = 8 };
-    if (sm_reads_in_place(c->kernel) && reads_of_x(l, c) < OFTEN) return 0;
+    const int as_it_lies = sm_reads_in_place(c->kernel) && l->opt->layout == SM_FEATURE_MAJOR;
+    if (as_it_lies && !sm_format_of(c->kernel)->values && reads_of_x(l, c) < OFTEN) return 0;
     return l->intel && l->csr->cols * l->opt->n * sizeof(float) >= sm_l2_bytes();
 }
 
@@ -99,8 +100,9 @@ static size_t asking_limit(const listing *l, const sm_candidate *c) {
  * through L1 without evicting much of it, so that it may be full; where rows have few nonzeros in a
  * tile, what a tile costs beside them weighs more than X from L2. Formats of whole columns read a
  * row of X once for all rows of a panel, so that few columns make larger tiles pay. On Intel's
- * cores no tile larger than L1 pays for rows of many, nor for dense ones, whose W is a larger
- * stream. Kernels for few columns pass through X in order, from L2: one tile, but for csr, which
+ * cores no tile of unstructured rows of many pays that is larger than L1, nor one of dense rows,
+ * whose weights are a larger stream and want some of L1; elsewhere dense tiles fill it once or
+ * twice. Kernels for few columns pass through X in order, from L2: one tile, but for csr, which
  * gathers. */
 static size_t kt_choices(const listing *l, const sm_candidate *c, size_t kt[MAX_TILES]) {
     const sm_kernel *k = c->kernel;
@@ -120,11 +122,11 @@ static size_t kt_choices(const listing *l, const sm_candidate *c, size_t kt[MAX_
     const double l1 = (double)sm_l1_bytes();
     const double fit = l1 / ((double)k->nr * sizeof(float)), d = sm_density(l->csr);
     const int columns = format->values != NULL, alike = format->rows_alike;
-    const int padded = columns || (alike && !l->intel);
-    const int few = columns ? d < 0.25 : !alike && d < 0.15; /* nonzeros in a row */
-    const int tiles = l->intel && k->nr > 1 && !padded && !few ? 2 : 3;
+    const int full = columns || (alike && !(l->intel && packs_strips(k))); /* L1, at least */
+    const int few = columns ? d < 0.25 : !alike && d < 0.15;               /* nonzeros in a row */
+    const int tiles = l->intel && k->nr > 1 && !full && !few ? 2 : 3;
     size_t count = 0;
-    for (int i = padded + few; i < tiles + few; i++) {
+    for (int i = full + few; i < tiles + few; i++) {
         const size_t wanted = (size_t)(factor[i] * fit);
         const size_t tile = even_tiles(cols, sm_min_size(wanted < 32 ? 32 : wanted, limit));
         if (count > 0 && (double)tile > fit && (double)kt[count - 1] <= fit && slow_beyond_l1(l, c))

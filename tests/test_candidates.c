@@ -38,12 +38,13 @@ static int few(size_t r, size_t c) {
 }
 
 /* Where X comes from behind L2, packed K tiles larger than L1 are no candidates of a core that they
- * slow down, if the kernel has smaller ones. X as it lies may be cut or not. */
+ * slow down, if the kernel has smaller ones. X that is read as it lies, and seldom, may be cut or
+ * not. */
 static void test_tiles_beyond_l1(void **state) {
     (void)state;
     const size_t l1 = sm_l1_bytes();
     problem p;
-    make_problem(64, 2048, 1, 0, few, &p);
+    make_problem(64, 4096, 1, 0, few, &p);
     for (size_t n = 32; n <= 1 << 16; n *= 2048) {
         size_t count, within = 0, beyond = 0, as_it_lies = 0;
         sm_candidate *list = candidates_of(&p.w, n, &count);
@@ -61,28 +62,49 @@ static void test_tiles_beyond_l1(void **state) {
             within += smaller;
             beyond += smaller && bytes > l1;
         }
-        if (within > 0) assert_int_equal(beyond > 0, n == 32 || !sm_core_of_intel());
-        if (n > 32) assert_true(as_it_lies > 0);
+        const int in_l2 = p.w.cols * n * sizeof(float) < sm_l2_bytes();
+        if (within > 0) assert_int_equal(beyond > 0, in_l2 || !sm_core_of_intel());
+        assert_true(as_it_lies > 0);
         sm_free(list);
     }
     free_problem(&p);
 }
 
-/* The stream of dense weights needs room in L1 on the same cores. */
+/* Where it is read often it is cut. */
+static void test_tiles_of_what_is_read_often(void **state) {
+    (void)state;
+    problem p;
+    make_problem(160, 4096, 1, 0, few, &p);
+    size_t count, as_it_lies = 0;
+    sm_candidate *list = candidates_of(&p.w, 1 << 16, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (!sm_reads_in_place(list[i].kernel) || list[i].dense) continue;
+        as_it_lies++;
+        if (sm_core_of_intel())
+            assert_true(list[i].kt * list[i].kernel->nr * sizeof(float) <= sm_l1_bytes());
+    }
+    assert_true(as_it_lies > 0);
+    sm_free(list);
+    free_problem(&p);
+}
+
+/* The stream of dense weights needs room in L1 on the same cores, also where L2 holds X. */
 static void test_tiles_of_dense(void **state) {
     (void)state;
     problem p;
     make_problem(64, 4096, 1, 0, scattered, &p);
-    size_t count, within = 0, beyond = 0;
-    sm_candidate *list = candidates_of(&p.w, 128, &count);
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(list[i].kernel->variant, "tile") != 0) continue;
-        const size_t bytes = list[i].kt * list[i].kernel->nr * sizeof(float);
-        within += 4 * bytes < 3 * sm_l1_bytes();
-        beyond += bytes > sm_l1_bytes();
+    for (size_t n = 16; n <= 128; n *= 8) {
+        size_t count, within = 0, beyond = 0;
+        sm_candidate *list = candidates_of(&p.w, n, &count);
+        for (size_t i = 0; i < count; i++) {
+            if (strcmp(list[i].kernel->variant, "tile") != 0) continue;
+            const size_t bytes = list[i].kt * list[i].kernel->nr * sizeof(float);
+            within += 4 * bytes < 3 * sm_l1_bytes();
+            beyond += bytes > sm_l1_bytes();
+        }
+        if (sm_core_of_intel()) assert_true(within > 0 && beyond == 0);
+        sm_free(list);
     }
-    if (sm_core_of_intel()) assert_true(within > 0 && beyond == 0);
-    sm_free(list);
     free_problem(&p);
 }
 
@@ -349,6 +371,7 @@ static void test_streams_are_for_weights_from_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tiles_beyond_l1),
+        cmocka_unit_test(test_tiles_of_what_is_read_often),
         cmocka_unit_test(test_tiles_of_dense),
         cmocka_unit_test(test_row_blocks_fit_l2),
         cmocka_unit_test(test_panels_are_pages),

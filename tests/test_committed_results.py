@@ -8,7 +8,7 @@ import unittest
 from report_cases import ROOT
 
 import performance_page
-from performance_data import read_json, runs_of, speedups
+from performance_data import breakevens, read_json, runs_of, speedups
 
 RESULTS = os.path.join(ROOT, "results")
 MACHINES = {"Zen 5": "amd-f26m2-avx512-2c", "Emerald Rapids": "intel-f6m207-avx512-2c"}
@@ -40,17 +40,25 @@ def means(machine, record, native=False, **where):
     return found
 
 
+def sections_of(page):
+    """title -> text without its picture."""
+    parts = re.split(r"^## (.*)\n", re.sub(r"^!\[.*\)\n", "", page, flags=re.M), flags=re.M)
+    return dict(zip(parts[1::2], (text.strip() for text in parts[2::2])))
+
+
 class Pages(unittest.TestCase):
     def test_sections_are_what_their_records_give(self):
         targets = read_json(os.path.join(RESULTS, "targets.json"))
         checked = 0
         for folder, config, page in pages():
+            found = sections_of(page)
+            self.assertEqual(list(found), [s["title"] for s in config["sections"]], folder)
             for section in config["sections"]:
                 if section["kind"] == "instructions":  # of the library as it is now
                     continue
                 with self.subTest(page=folder, section=section["title"]):
                     lines = performance_page.section_lines(dict(section), folder, targets)[0]
-                    self.assertIn("\n".join(lines), page)
+                    self.assertEqual(found[section["title"]], "\n".join(lines[1:]).strip())
                     checked += 1
         self.assertGreater(checked, 0)
 
@@ -84,6 +92,12 @@ ROWS = [("ResNet-50's layers", " / ", places(records("dlmc-rn50"), (50, 70, 90, 
 
 
 class Readme(unittest.TestCase):
+    def breakeven(self, machine, level):
+        folder = os.path.join(RESULTS, MACHINES[machine], records("minilm-breakeven")[level])
+        run, = runs_of(folder, {})
+        row, = breakevens(run, [])
+        return " to ".join(dict.fromkeys([row["first"], row["last"]])).replace(" % to", " to")
+
     def test_the_first_table(self):
         head, = [row for row in readme_rows() if row[:2] == ["CPU", "sparsity"]]
         rows = [row for row in readme_rows() if len(row) == len(head) and row[-1].endswith(")")]
@@ -95,8 +109,15 @@ class Readme(unittest.TestCase):
                                        for w in wanted], (machine, level))
 
     def test_the_second_table(self):
-        for first, between, wanted in ROWS:
-            row, = [row for row in readme_rows() if row[0].startswith(first)]
+        rows = readme_rows()
+        start, = [i for i, row in enumerate(rows) if row[1:2] == ["Zen 5, AVX-512"]]
+        rows = rows[start + 2:]
+        self.assertEqual(len(rows), len(ROWS) + 1)
+        head, *rows = rows
+        self.assertEqual(head[1:], [self.breakeven(machine, level) for machine, level in COLUMNS])
+        for (first, between, wanted), row in zip(ROWS, rows):
+            self.assertTrue(row[0].startswith(first), row)
+            self.assertEqual(len(row), 1 + len(COLUMNS))
             for (machine, level), cell in zip(COLUMNS, row[1:]):
                 if cell == "-" or " to " in cell:  # not measured, or of several runs
                     continue
