@@ -37,6 +37,11 @@ static int few(size_t r, size_t c) {
     return (7 * r + 3 * c * c + r * c) % 11 < 1;
 }
 
+/* Of a K tile of a strip. */
+static size_t tile_bytes(const sm_candidate *c) {
+    return c->kt * c->kernel->nr * sizeof(float);
+}
+
 /* Where X comes from behind L2, packed K tiles larger than L1 are no candidates of a core that they
  * slow down, if the kernel has smaller ones. X that is read as it lies, and seldom, may be cut or
  * not. */
@@ -50,15 +55,14 @@ static void test_tiles_beyond_l1(void **state) {
         sm_candidate *list = candidates_of(&p.w, n, &count);
         for (size_t i = 0; i < count; i++) {
             if (i > 0) assert_true(list[i - 1].dense <= list[i].dense);
-            const size_t bytes = list[i].kt * list[i].kernel->nr * sizeof(float);
+            const size_t bytes = tile_bytes(&list[i]);
             size_t smaller = 0;
             if (sm_reads_in_place(list[i].kernel)) {
                 as_it_lies += bytes > l1;
                 continue;
             }
             for (size_t j = 0; j < count; j++)
-                smaller |= list[j].kernel == list[i].kernel &&
-                           list[j].kt * list[j].kernel->nr * sizeof(float) <= l1;
+                smaller |= list[j].kernel == list[i].kernel && tile_bytes(&list[j]) <= l1;
             within += smaller;
             beyond += smaller && bytes > l1;
         }
@@ -70,7 +74,7 @@ static void test_tiles_beyond_l1(void **state) {
     free_problem(&p);
 }
 
-/* Where it is read often it is cut. */
+/* X that comes from behind L2 and is read often as it lies is cut on Intel's cores. */
 static void test_tiles_of_what_is_read_often(void **state) {
     (void)state;
     problem p;
@@ -80,8 +84,7 @@ static void test_tiles_of_what_is_read_often(void **state) {
     for (size_t i = 0; i < count; i++) {
         if (!sm_reads_in_place(list[i].kernel) || list[i].dense) continue;
         as_it_lies++;
-        if (sm_core_of_intel())
-            assert_true(list[i].kt * list[i].kernel->nr * sizeof(float) <= sm_l1_bytes());
+        if (sm_core_of_intel()) assert_true(tile_bytes(&list[i]) <= sm_l1_bytes());
     }
     assert_true(as_it_lies > 0);
     sm_free(list);
@@ -98,7 +101,7 @@ static void test_tiles_of_dense(void **state) {
         sm_candidate *list = candidates_of(&p.w, n, &count);
         for (size_t i = 0; i < count; i++) {
             if (strcmp(list[i].kernel->variant, "tile") != 0) continue;
-            const size_t bytes = list[i].kt * list[i].kernel->nr * sizeof(float);
+            const size_t bytes = tile_bytes(&list[i]);
             within += 4 * bytes < 3 * sm_l1_bytes();
             beyond += bytes > sm_l1_bytes();
         }

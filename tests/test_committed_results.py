@@ -1,6 +1,7 @@
 """What is committed says what its records say: the tables of the performance pages, and the README's
 figures that are means of one record."""
 
+import functools
 import os
 import re
 import unittest
@@ -25,12 +26,13 @@ def pages():
 
 
 def readme_rows():
-    """Cells of the README's tables, by the text of their first."""
+    """Rows of the README's tables, cell by cell."""
     with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
         return [[cell.strip() for cell in line.strip()[1:-1].split("|")] for line in file
                 if line.startswith("|")]
 
 
+@functools.cache
 def means(machine, record, native=False, **where):
     """percent -> the row of speedups of a record of that machine."""
     run, = runs_of(os.path.join(RESULTS, MACHINES[machine], record), where)
@@ -51,6 +53,7 @@ class Pages(unittest.TestCase):
         targets = read_json(os.path.join(RESULTS, "targets.json"))
         checked = 0
         for folder, config, page in pages():
+            performance_page.check(config["sections"], folder)
             found = sections_of(page)
             self.assertEqual(list(found), [s["title"] for s in config["sections"]], folder)
             for section in config["sections"]:
