@@ -15,7 +15,9 @@ endforeach()
 
 file(GLOB library_sources CONFIGURE_DEPENDS ${kernels_dir}/*.c ${kernels_dir}/formats/*.c
      ${kernels_dir}/prune/*.c ${kernels_dir}/reference/*.c)
-list(REMOVE_ITEM library_sources ${kernels_dir}/strip_avx2.c)
+set(avx2_parts strip_avx2 im2col_avx2)
+list(TRANSFORM avx2_parts REPLACE "(.+)" "${kernels_dir}/\\1.c" OUTPUT_VARIABLE avx2_sources)
+list(REMOVE_ITEM library_sources ${avx2_sources})
 add_library(sparsemark STATIC ${library_sources})
 find_package(Threads REQUIRED)
 target_link_libraries(sparsemark PUBLIC Threads::Threads m)
@@ -77,14 +79,16 @@ foreach(line IN LISTS kernel_lines)
   endif()
 endforeach()
 
-# What strips of X need of AVX2 is an object of its own as well.
-add_library(strip_avx2 OBJECT ${kernels_dir}/strip_avx2.c)
-target_include_directories(strip_avx2 PRIVATE ${kernels_dir} ${kernels_dir}/include)
-target_compile_options(strip_avx2 PRIVATE ${isa_avx2_flags})
-set_target_properties(strip_avx2 PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF
-                      C_VISIBILITY_PRESET hidden)
-sparsemark_warnings(strip_avx2)
-list(APPEND kernel_objects $<TARGET_OBJECTS:strip_avx2>)
+# What strips of X need of AVX2 are objects of their own as well.
+foreach(part IN LISTS avx2_parts)
+  add_library(${part} OBJECT ${kernels_dir}/${part}.c)
+  target_include_directories(${part} PRIVATE ${kernels_dir} ${kernels_dir}/include)
+  target_compile_options(${part} PRIVATE ${isa_avx2_flags})
+  set_target_properties(${part} PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF
+                        C_VISIBILITY_PRESET hidden)
+  sparsemark_warnings(${part})
+  list(APPEND kernel_objects $<TARGET_OBJECTS:${part}>)
+endforeach()
 target_sources(sparsemark PRIVATE ${kernel_objects})
 
 # The same objects as a shared library that exports the public headers' functions and nothing else.

@@ -50,10 +50,15 @@ static size_t even_tiles(size_t cols, size_t kt) {
     return sm_min_size(sm_round_up(even, 8), kt < cols ? kt : cols);
 }
 
+/* Whether a kernel is given X as it lies, which must have rows then. */
+static int reads_x_there(const listing *l, const sm_kernel *k) {
+    return sm_reads_in_place(k) && l->opt->layout == SM_FEATURE_MAJOR;
+}
+
 /* Whether rows of X and Y had better be passed through whole, a small block of rows of W at a time:
  * where all of X, read as it lies, stays in L2 beside Y. Not measured on AMD's cores. */
 static int rows_first(const listing *l, const sm_kernel *k) {
-    return l->intel && sm_reads_in_place(k) &&
+    return l->intel && reads_x_there(l, k) &&
            l->csr->cols <= sm_l2_bytes() / 2 / sizeof(float) / l->opt->n;
 }
 
@@ -68,8 +73,8 @@ static double reads_of_x(const listing *l, const sm_candidate *c) {
  * measured on AMD's cores. */
 static int slow_beyond_l1(const listing *l, const sm_candidate *c) {
     enum { OFTEN = 8 };
-    const int as_it_lies = sm_reads_in_place(c->kernel) && l->opt->layout == SM_FEATURE_MAJOR;
-    if (as_it_lies && !sm_format_of(c->kernel)->values && reads_of_x(l, c) < OFTEN) return 0;
+    const int columns = sm_format_of(c->kernel)->values != NULL;
+    if (reads_x_there(l, c->kernel) && !columns && reads_of_x(l, c) < OFTEN) return 0;
     return l->intel && l->csr->cols * l->opt->n * sizeof(float) >= sm_l2_bytes();
 }
 
@@ -81,8 +86,8 @@ static double bytes_of_w(const listing *l, const sm_candidate *c) {
 }
 
 /* Whether strips of X are packed for it. */
-static int packs_strips(const sm_kernel *k) {
-    return !sm_by_columns(k) && !sm_reads_in_place(k);
+static int packs_strips(const listing *l, const sm_kernel *k) {
+    return !sm_by_columns(k) && !reads_x_there(l, k);
 }
 
 /* The largest K tile of which a panel asks for no more of W at once than a page's worth, if it does
@@ -91,7 +96,7 @@ static size_t asking_limit(const listing *l, const sm_candidate *c) {
     enum { LEAST = 32, UNIT = 8 };
     const sm_kernel *k = c->kernel;
     const double bytes = bytes_of_w(l, c), rows = (double)l->csr->rows, cols = (double)l->csr->cols;
-    if (!packs_strips(k) || rows * cols * bytes < (double)sm_core_ask_w_from(l->intel))
+    if (!packs_strips(l, k) || rows * cols * bytes < (double)sm_core_ask_w_from(l->intel))
         return SIZE_MAX;
     return (size_t)fmax(LEAST, SM_PAGE / ((double)k->mr * bytes)) / UNIT * UNIT;
 }
@@ -122,8 +127,8 @@ static size_t kt_choices(const listing *l, const sm_candidate *c, size_t kt[MAX_
     const double l1 = (double)sm_l1_bytes();
     const double fit = l1 / ((double)k->nr * sizeof(float)), d = sm_density(l->csr);
     const int columns = format->values != NULL, alike = format->rows_alike;
-    const int full = columns || (alike && !(l->intel && packs_strips(k))); /* L1, at least */
-    const int few = columns ? d < 0.25 : !alike && d < 0.15;               /* nonzeros in a row */
+    const int full = columns || (alike && !(l->intel && packs_strips(l, k))); /* L1, at least */
+    const int few = columns ? d < 0.25 : !alike && d < 0.15; /* nonzeros in a row */
     const int tiles = l->intel && k->nr > 1 && !full && !few ? 2 : 3;
     size_t count = 0;
     for (int i = full + few; i < tiles + few; i++) {
@@ -145,7 +150,7 @@ static size_t mc_choice(const listing *l, const sm_candidate *c) {
     if (rows_first(l, k)) return SMALL_BLOCK;
     const size_t columns = sm_by_columns(k) ? sm_min_size(k->nr, l->opt->n) : k->nr;
     double row = (double)(columns * sizeof(float));
-    if (l->intel && packs_strips(k) && c->kt < l->csr->cols)
+    if (l->intel && packs_strips(l, k) && c->kt < l->csr->cols)
         row += (double)c->kt * bytes_of_w(l, c);
     const size_t fit = (size_t)((double)sm_l2_bytes() / 2 / row);
     return fit < k->mr ? k->mr : sm_min_size(fit, SM_MAX_BLOCK_ROWS);
@@ -182,7 +187,7 @@ static int seldom_used(const listing *l) {
 static int seldom_read(const listing *l, const sm_candidate *c) {
     enum { OF_PANELS = 16, OF_DENSE = 24 };
     const size_t most = c->dense ? OF_DENSE : sm_format_of(c->kernel)->values ? OF_PANELS : SELDOM;
-    return l->opt->layout == SM_FEATURE_MAJOR && reads_of_x(l, c) < (double)most;
+    return reads_x_there(l, c->kernel) && reads_of_x(l, c) < (double)most;
 }
 
 static int is(const sm_kernel *k, const char *variant) {

@@ -108,9 +108,9 @@ static view take_tiles(const strip *s, size_t first, size_t end) {
     const view by_columns = {s->x, 1, (ptrdiff_t)sm_column_pitch(k)};
     if (s->j->conv) {
         if (w->by_columns)
-            sm_strip_pack_conv_columns(s->j->conv, s->n0, s->n, k0, k, s->x);
+            sm_im2col_pack_columns(s->j->conv, s->n0, s->n, k0, k, s->x);
         else
-            sm_strip_pack_conv(s->j->conv, s->n0, s->n, k0, k, nr, s->x);
+            sm_im2col_pack(s->j->conv, s->n0, s->n, k0, k, nr, w->strips, s->x);
         return w->by_columns ? by_columns : by_rows;
     }
     const float *x = a->x + (ptrdiff_t)s->n0 * a->x_cs + (ptrdiff_t)k0 * a->x_rs;

@@ -240,8 +240,14 @@ void sm_driver_run_conv(const sm_packed *w, const sm_conv_args *args, size_t thr
                         sm_parallel_for *parallel_for, void *pool, void *workspace);
 void sm_driver_pack_conv(const sm_packed *w, const sm_conv_args *args, void *workspace);
 
-/* Packs n <= nr columns of X, all k rows: strip[i * nr + j]; columns from n to the next multiple of
- * 16, or nr, become zero. */
+/* Columns of a packed strip that are set, n of them to those of X and the rest to zero: kernels
+ * read whole vectors. */
+static inline size_t sm_set_columns(size_t n, size_t nr) {
+    enum { LONGEST = 16 };
+    return sm_min_size(sm_round_up(n, LONGEST), nr);
+}
+
+/* Packs n <= nr columns of X, all k rows: strip[i * nr + j]; sm_set_columns() of them are set. */
 void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, size_t n, size_t nr,
                    sm_strips how, float *strip);
 
@@ -250,10 +256,10 @@ void sm_strip_pack_columns(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_
                            sm_strips how, float *strip);
 
 /* The same two with the columns [n0, n0 + n) of the unfolded image, and its rows [k0, k0 + k). */
-void sm_strip_pack_conv(const sm_conv_args *conv, size_t n0, size_t n, size_t k0, size_t k,
-                        size_t nr, float *strip);
-void sm_strip_pack_conv_columns(const sm_conv_args *conv, size_t n0, size_t n, size_t k0, size_t k,
-                                float *strip);
+void sm_im2col_pack(const sm_conv_args *conv, size_t n0, size_t n, size_t k0, size_t k, size_t nr,
+                    sm_strips how, float *strip);
+void sm_im2col_pack_columns(const sm_conv_args *conv, size_t n0, size_t n, size_t k0, size_t k,
+                            float *strip);
 
 /* Stores a tile of Y the other way round: y[m + j * y_cs] = tile[m * nr + j] for m < rows, j < n.
  */

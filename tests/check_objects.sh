@@ -66,6 +66,7 @@ while IFS='|' read -r name level; do
 done < <(sed -n 's/^SM_KERNEL(\(.*\))$/\1/p' "$root/kernels/kernels.inc" | tr -d ' ' |
     awk -F, '{printf "%s_%s_%s_%s_%s_%sx%s|%s\n", $1, $2, $3, $4, $5, $6, $7, $4}')
 check_level strip_avx2 avx2
+check_level im2col_avx2 avx2
 [ $kernels -gt 0 ] || report "kernels/kernels.inc: no kernel found"
 
 # The measured loops: a dot product that the compiler put together from other instructions would be

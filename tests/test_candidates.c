@@ -245,6 +245,7 @@ static void test_blocks_of_few_rows(void **state) {
     assert_int_equal(unpacked_blocks(SM_FEATURE_MAJOR, 64) > 0, sm_isa_mask() >> level & 1);
     assert_int_equal(unpacked_blocks(SM_FEATURE_MAJOR, 1024), 0);
     assert_int_equal(unpacked_blocks(SM_TOKEN_MAJOR, 64), 0);
+    assert_int_equal(unpacked_blocks(SM_IMAGE, 64), 0);
 }
 
 /* Tiles of one vector are timed where no second can be filled, or where a row has few nonzeros. */

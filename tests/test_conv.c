@@ -9,15 +9,19 @@ typedef struct shape {
     size_t out_h, out_w;
 } shape;
 
-/* Same and valid padding, strides, bands, one pixel and many, batches around the width of strips.
- */
+/* Same and valid padding, strides, bands, one pixel and many, batches around the width of strips,
+ * rows of the output around the length of vectors; padding and strides that leave whole rows of a
+ * strip outside of the image. */
 static const shape shapes[] = {
     {9, 3, 7, 5, 1, 3, 3, 1, 1, 1, 1, 7, 5},   {5, 1, 28, 28, 1, 5, 5, 1, 1, 2, 2, 28, 28},
     {17, 2, 6, 6, 64, 5, 5, 1, 1, 2, 2, 6, 6}, {8, 2, 5, 4, 65, 3, 2, 1, 1, 1, 0, 5, 4},
     {3, 4, 6, 7, 3, 3, 3, 2, 2, 0, 0, 2, 3},   {7, 2, 9, 8, 5, 4, 3, 3, 2, 1, 1, 3, 4},
     {6, 2, 9, 6, 7, 3, 3, 1, 1, -3, 1, 2, 6},  {1, 5, 1, 1, 33, 1, 1, 1, 1, 0, 0, 1, 1},
     {4, 1, 2, 3, 2, 5, 7, 1, 1, 2, 3, 2, 3},   {4, 2, 3, 3, 48, 3, 3, 1, 2, 1, 1, 3, 2},
-    {16, 3, 4, 4, 31, 1, 1, 1, 1, 0, 0, 4, 4},
+    {16, 3, 4, 4, 31, 1, 1, 1, 1, 0, 0, 4, 4}, {4, 2, 9, 31, 1, 3, 3, 2, 2, 1, 1, 5, 16},
+    {3, 3, 3, 67, 1, 1, 1, 1, 2, 0, 0, 3, 34}, {2, 1, 4, 140, 1, 3, 4, 1, 2, 1, 3, 4, 71},
+    {5, 3, 6, 19, 1, 2, 3, 2, 3, 0, 1, 3, 7},  {2, 2, 3, 2, 1, 5, 9, 1, 2, 6, 8, 11, 5},
+    {3, 2, 5, 9, 4, 3, 3, 1, 2, 1, 1, 5, 5},
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0], GAP = 3 };
 

@@ -57,6 +57,74 @@ static void test_packed_strips(void **state) {
                     pack_one(rows[r], n, widths[w], c & 1, how[c / 4], c & 2);
 }
 
+/* Element (k, n) of an unfolded image, as plan.h says. */
+static float unfolded(const sm_conv_args *c, size_t k, size_t n) {
+    const size_t window = c->kernel_h * c->kernel_w, pixel = n / c->batch;
+    const ptrdiff_t i = (ptrdiff_t)(pixel / c->out_w * c->stride_h + k % window / c->kernel_w);
+    const ptrdiff_t j = (ptrdiff_t)(pixel % c->out_w * c->stride_w + k % c->kernel_w);
+    const ptrdiff_t row = i - c->pad_top, col = j - c->pad_left;
+    if (row < 0 || row >= (ptrdiff_t)c->height || col < 0 || col >= (ptrdiff_t)c->width) return 0;
+    const size_t at = ((size_t)row * c->width + (size_t)col) * c->batch + n % c->batch;
+    return c->x[(ptrdiff_t)(k / window) * c->x_rs + (ptrdiff_t)at];
+}
+
+/* Images lie, and strips too, as X does in pack_one(). */
+static void pack_image(sm_conv_args c, size_t n0, size_t n, size_t k0, size_t k, size_t nr,
+                       sm_strips how, int at_end) {
+    const size_t pixels = c.height * c.width * c.batch;
+    sm_guarded gx, gs;
+    assert_int_equal(sm_guarded_alloc(c.channels * pixels * sizeof(float), at_end, &gx), 0);
+    assert_int_equal(sm_guarded_alloc(k * nr * sizeof(float), at_end, &gs), 0);
+    float *x = gx.data, *strip = gs.data;
+    for (size_t i = 0; i < c.channels * pixels; i++) x[i] = value_of(i);
+    memset(strip, BYTE, k * nr * sizeof *strip);
+    c.x = x;
+    c.x_rs = (ptrdiff_t)pixels;
+    sm_im2col_pack(&c, n0, n, k0, k, nr, how, strip);
+    const size_t set = sm_min_size(sm_round_up(n, 16), nr);
+    for (size_t i = 0; i < k; i++)
+        for (size_t j = 0; j < nr; j++) {
+            const float is = strip[i * nr + j];
+            if (j < set ? is != (j < n ? unfolded(&c, k0 + i, n0 + j) : 0.0f) : !untouched(is))
+                fail_msg("width %zu, stride %zu, batch %zu, columns %zu + %zu of strips of %zu, "
+                         "how %d: row %zu column %zu is %g",
+                         c.width, c.stride_w, c.batch, n0, n, nr, (int)how, k0 + i, j, (double)is);
+        }
+    sm_guarded_free(&gx);
+    sm_guarded_free(&gs);
+}
+
+/* Strips of images begin and end anywhere in the output and in the window. */
+static void test_strips_of_images(void **state) {
+    (void)state;
+    static const size_t widths[] = {8, 24, 64, 128}, out[] = {1, 2, 7, 8, 17, 40, 70};
+    sm_strips how[3];
+    const size_t count = ways(how);
+    for (size_t o = 0; o < sizeof out / sizeof *out; o++)
+        for (size_t stride = 1; stride <= 3; stride++)
+            for (size_t batch = 1; batch <= 3; batch += 2)
+                for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
+                    for (size_t c = 0; c < 4 * count; c++) {
+                        enum { OUT_H = 4, CHANNELS = 3, WINDOW = 6 };
+                        const sm_conv_args args = {.channels = CHANNELS,
+                                                   .height = 5,
+                                                   .width = out[o] * stride,
+                                                   .batch = batch,
+                                                   .kernel_h = 2,
+                                                   .kernel_w = 3,
+                                                   .stride_h = 1,
+                                                   .stride_w = stride,
+                                                   .pad_top = c & 1 ? 2 : 0,
+                                                   .pad_left = c & 1 ? 2 : 0,
+                                                   .out_h = OUT_H,
+                                                   .out_w = out[o]};
+                        const size_t all = OUT_H * out[o] * batch, n0 = c & 1 ? all / 3 : 0;
+                        const size_t k0 = c & 1 ? 4 : 0;
+                        pack_image(args, n0, sm_min_size(widths[w], all - n0), k0,
+                                   CHANNELS * WINDOW - k0, widths[w], how[c / 4], c & 2);
+                    }
+}
+
 /* The same column by column: zeros from k on, as far as a column reaches. */
 static void pack_columns(size_t k, size_t n, int token, sm_strips how, int at_end) {
     const size_t pitch = sm_column_pitch(k);
@@ -127,6 +195,7 @@ static void test_token_major_y(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_packed_strips),
+        cmocka_unit_test(test_strips_of_images),
         cmocka_unit_test(test_strips_by_columns),
         cmocka_unit_test(test_token_major_y),
     };

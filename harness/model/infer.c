@@ -54,6 +54,7 @@ static sm_status make_plan(engine *e, size_t i, const engine_options *options) {
     const net_layer *l = &e->net->layers[i];
     const sm_plan_options o = {.size = sizeof o,
                                .n = columns_of(e, i),
+                               .layout = l->conv ? SM_IMAGE : SM_FEATURE_MAJOR,
                                .threads = e->threads,
                                .isa_mask = options->isa_mask,
                                .format_mask = options->format_mask,

@@ -14,8 +14,9 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 typedef enum sm_layout {
-    SM_FEATURE_MAJOR, /* X[K,N], Y[M,N]: N is contiguous (NCHW convolutions) */
-    SM_TOKEN_MAJOR    /* X[N,K], Y[N,M]: K and M are contiguous (linear layers) */
+    SM_FEATURE_MAJOR, /* X[K,N], Y[M,N]: N is contiguous (convolutions of one pixel) */
+    SM_TOKEN_MAJOR,   /* X[N,K], Y[N,M]: K and M are contiguous (linear layers) */
+    SM_IMAGE          /* X is unfolded from images by sm_plan_run_conv(), Y[M,N] */
 } sm_layout;
 
 /* Operands of one multiplication. Element (k, n) of X is x[k * x_rs + n * x_cs], element (m, n) of
@@ -66,7 +67,7 @@ typedef struct sm_plan_options {
     size_t size;
     size_t n;         /* N to choose for and to share among threads; 0 = 128. Another N runs, may be
                          shared less evenly, and may round differently */
-    sm_layout layout; /* layout to choose for; a plan runs both */
+    sm_layout layout; /* layout to choose for; a plan runs all */
     size_t
         threads; /* 0 or 1 = one; other numbers of threads, or another mc, may round differently */
     uint32_t isa_mask;    /* levels that may be used; 0 = all usable. An unusable one: SM_E_ISA */
