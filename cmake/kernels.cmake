@@ -34,7 +34,7 @@ set_source_files_properties(${kernels_dir}/reference/spmm.c PROPERTIES
 file(GLOB prune_sources ${kernels_dir}/prune/*.c)
 set_source_files_properties(${prune_sources} PROPERTIES COMPILE_OPTIONS -ffp-contract=off)
 
-# add_kernel_object(target symbol_prefix op format dtype isa variant mr nr flags...)
+# add_kernel_object(target symbol op format isa variant mr nr flags...)
 function(add_kernel_object target symbol op format isa variant mr nr)
   set(body ${kernels_dir}/${op}/${format}_${variant}_${isa}.c)
   if(NOT EXISTS ${body})

@@ -4,10 +4,8 @@
 #include "harness.h"
 #include "measure/axes.h"
 #include "options.h"
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const char usage[] =
@@ -25,9 +23,8 @@ static const char usage[] =
 static int wanted(const sm_run_options *o, const sm_kernel *k) {
     for (size_t i = 0; i < o->kernels_count; i++)
         if (strcmp(o->kernels[i], k->name) == 0) return 1;
-    uint32_t mask = 0;
-    for (size_t i = 0; i < o->isa_count; i++) mask |= o->isa[i].mask;
-    return o->kernels_count == 0 && (mask >> k->level & 1);
+    const int all = o->kernels_count == 0 || o->kernels_all;
+    return all && (sm_axes_masks(o->isa, o->isa_count) >> k->level & 1);
 }
 
 /* One pass over the kernels; adds to *checked and *wrong. */
@@ -49,7 +46,7 @@ static sm_status run_pass(const sm_run_options *o, size_t *checked, size_t *wron
     return SM_OK;
 }
 
-static int run_checks(sm_run_options *o, uint64_t repeat) {
+static int run_checks(sm_run_options *o, size_t repeat) {
     size_t checked = 0, wrong = 0;
     printf("%-42s %6s %10s  worst case\n", "kernel", "cases", "err/bound");
     for (; repeat > 0; repeat--, o->seed++) {
@@ -60,18 +57,9 @@ static int run_checks(sm_run_options *o, uint64_t repeat) {
     return finish_stdout(wrong ? EXIT_CODE_WRONG : EXIT_CODE_OK);
 }
 
-static sm_status set_repeat(const char *value, uint64_t *repeat) {
-    char *end;
-    errno = 0;
-    *repeat = strtoull(value, &end, 10);
-    if (end == value || *end || errno || *repeat == 0 || *repeat > 1000000)
-        return sm_fail(SM_E_ARG, "--repeat '%s': expected a whole number from 1 to 1000000", value);
-    return SM_OK;
-}
-
 typedef struct arguments {
     sm_run_options run;
-    uint64_t repeat;
+    size_t repeat;
 } arguments;
 
 static sm_status set_option(void *arg, int option, char *value) {
@@ -89,7 +77,7 @@ static sm_status set_option(void *arg, int option, char *value) {
     case 's':
         return sm_axis_seed(o, value);
     default:
-        return set_repeat(value, &a->repeat);
+        return sm_axis_count("--repeat", value, 1000000, &a->repeat);
     }
     return SM_OK;
 }

@@ -45,7 +45,7 @@ static sm_status default_threads(sm_run_options *axes) {
 static json_t *measure(const roof_options *o) {
     sm_roof *roof;
     json_t *warnings = json_array();
-    (void)sm_machine_warnings(take_warning, warnings);
+    sm_machine_warnings(take_warning, warnings);
     if (sm_roof_measure(o->axes.threads, o->axes.threads_count, SM_ROOF_MEMORIES, o->seconds,
                         &roof) != SM_OK) {
         json_decref(warnings);

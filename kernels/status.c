@@ -1,30 +1,10 @@
-/* Status names and the per-thread message. */
+/* The message of each thread. */
 #include <sparsemark/status.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 static _Thread_local char message[512];
-
-const char *sm_status_name(sm_status status) {
-    switch (status) {
-    case SM_OK:
-        return "ok";
-    case SM_E_ARG:
-        return "bad argument";
-    case SM_E_NOMEM:
-        return "out of memory";
-    case SM_E_IO:
-        return "input/output error";
-    case SM_E_FORMAT:
-        return "bad format";
-    case SM_E_ISA:
-        return "instruction set not usable";
-    case SM_E_LIMIT:
-        return "beyond a limit";
-    }
-    return "unknown status";
-}
 
 const char *sm_message(void) {
     return message;

@@ -19,7 +19,7 @@ mapfile -t sources < <(list '*.c' '*.cc')
 mapfile -t shell_files < <(list '*.sh' .ci/run)
 mapfile -t python_files < <(list '*.py')
 mapfile -t build_files < <(list 'CMakeLists.txt' '*/CMakeLists.txt' '*.cmake' CMakePresets.json \
-    kernels/isa.inc 'scripts/*.sh')
+    kernels/isa.inc harness/roof/roof.inc 'scripts/*.sh')
 mapfile -t public_headers < <(list 'kernels/include/*.h')
 
 passed=0

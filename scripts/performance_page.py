@@ -22,6 +22,7 @@ from performance_charts import chart  # noqa: E402
 from performance_data import read_json, runs_of  # noqa: E402
 from performance_sections import KINDS  # noqa: E402
 from report import render  # noqa: E402
+from hot_loops import HotLoopsError  # noqa: E402
 from report_data import ReportError  # noqa: E402
 from report_noise import disturbed_share  # noqa: E402
 from report_page import cpu_name  # noqa: E402
@@ -148,7 +149,7 @@ def main(argv=None):
     options = parser.parse_args(argv)
     try:
         print(write_page(options.machine))
-    except (ReportError, OSError, ImportError) as error:
+    except (ReportError, HotLoopsError, OSError, ImportError) as error:
         print(f"performance_page.py: {error}", file=sys.stderr)
         return 2
     return 0

@@ -192,6 +192,21 @@ static void conditions_do_not_mix(void **state) {
     sm_breakeven_free(&b);
 }
 
+/* The fastest of a format may be one that no mean uses: the next one stands for it. */
+static void a_group_without_its_apart(void **state) {
+    (void)state;
+    set_text(&add("a", "panel", 0.9, 500)->taints, "not-cold");
+    add("a", "panel", 0.9, 3);
+    add("a", "panel", 0.9, 4);
+    one_group(0);
+    sm_breakeven b;
+    assert_int_equal(sm_breakeven_compute(&set, &b), SM_OK);
+    assert_int_equal(b.apart, 1);
+    assert_int_equal(b.mean_count, 2); /* of the format and of the best */
+    for (size_t i = 0; i < b.mean_count; i++) assert_near(4, b.means[i].speedup);
+    sm_breakeven_free(&b);
+}
+
 static void means_over_layers(void **state) {
     (void)state;
     add("a", "panel", 0.7, 2);
@@ -347,6 +362,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(partial_series, reset, clear),
         cmocka_unit_test_setup_teardown(what_is_left_out_and_what_is_marked, reset, clear),
         cmocka_unit_test_setup_teardown(conditions_do_not_mix, reset, clear),
+        cmocka_unit_test_setup_teardown(a_group_without_its_apart, reset, clear),
         cmocka_unit_test_setup_teardown(means_over_layers, reset, clear),
         cmocka_unit_test_setup_teardown(mean_over_formats, reset, clear),
         cmocka_unit_test_setup_teardown(json_says_the_same, reset, clear),

@@ -144,13 +144,14 @@ class Usage(ProgramTest):
     def test_precision_budget_and_seed(self):
         for value in "x", "", "0", "0%", "-1", "2", "101%", "1%%", "nan", "1e-12":
             self.run_refused("--precision", value)
-        for value in "x", "", "0", "0s", "-1", "5d", "nan", "inf", "1e9", "1 s":
+        for value in "x", "", "0", "0s", "-1", "5d", "nan", "inf", "1e9", "1 s", "1e6h":
             self.run_refused("--budget", value)
         for value in "x", "", "-1", "1.5", "9223372036854775808", "9" * 30:
             self.run_refused("--seed", value)
             self.refused("check", "--seed", value, parts=["--seed"])
-        for value in "x", "", "0", "-1", "1.5", "1000001":
+        for value in "x", "", "0", "-1", "1.5", "1000001", " 2", "+2", "1e1", "0x2":
             self.refused("check", "--repeat", value, parts=["--repeat"])
+            self.run_refused("--n", value + "0" * 9 if value == "1000001" else value)
 
     def test_combinations(self):
         self.refused("run", "--input", FFN, "--sparsity", "0.5", parts=["--sparsity", FFN])

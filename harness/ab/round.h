@@ -14,7 +14,7 @@ json_t *ab_look(const json_t *question, int trace);
 
 /* {"task": "round", "base_fd", "cand_fd", "shuffle", "select", "points", "cells", "control",
  * "options"} -> {"shuffle", "cells": [...]} in the order in which they ran; the control's "cell" is
- * null. {"wrong": text} where an arm contradicts the oracle. */
+ * null. An error with EXIT_CODE_WRONG where an arm contradicts the oracle. */
 json_t *ab_round(const json_t *question, int trace);
 
 /* Writes one line over the trace. */

@@ -27,7 +27,7 @@ sm_status sm_check_kernel(const sm_kernel *kernel, uint64_t seed, sm_multiply *m
                           void *context, sm_check_result *out);
 
 /* `bytes` bytes that end (at_end) or begin beside a page without access; unaligned as they come.
- * NULL when memory cannot be had. */
+ * sm_guarded_alloc() gives -1 when memory cannot be had. */
 typedef struct sm_guarded {
     void *map;
     size_t map_bytes;

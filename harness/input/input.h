@@ -19,7 +19,6 @@ typedef struct sm_layer {
 /* The built-in layers, harness/input/layers.inc. */
 size_t sm_layer_count(void);
 const sm_layer *sm_layer_at(size_t i);
-const sm_layer *sm_layer_find(const char *name);
 
 typedef enum sm_source_kind {
     SM_SOURCE_SEEDED, /* a shape with seeded Gaussian weights */

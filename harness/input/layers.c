@@ -1,6 +1,5 @@
 /* The built-in layer shapes, made from layers.inc. */
 #include "input/input.h"
-#include <string.h>
 
 #define SM_LAYER(name, m, k, n) {name, m, k, n},
 static const sm_layer layers[] = {
@@ -14,10 +13,4 @@ size_t sm_layer_count(void) {
 
 const sm_layer *sm_layer_at(size_t i) {
     return i < sm_layer_count() ? &layers[i] : NULL;
-}
-
-const sm_layer *sm_layer_find(const char *name) {
-    for (size_t i = 0; i < sm_layer_count(); i++)
-        if (strcmp(layers[i].name, name) == 0) return &layers[i];
-    return NULL;
 }

@@ -102,7 +102,7 @@ json_t *sm_machine_card(int peers) {
     (void)json_object_set_new(card, "environment", environment_json());
     (void)json_object_set_new(card, "environment_unset", json_string(sm_peer_steered()));
     json_t *warnings = json_array();
-    (void)sm_machine_warnings(append_warning, warnings);
+    sm_machine_warnings(append_warning, warnings);
     (void)json_object_set_new(card, "warnings", warnings);
     return card;
 }

@@ -64,8 +64,8 @@ typedef struct sm_cpu_time {
 } sm_cpu_time;
 int sm_machine_cpu_time(const char *root, sm_cpu_time *out);
 
-/* Calls say(arg, text) for every condition that spoils a run; returns how many. */
-size_t sm_machine_warnings(void (*say)(void *arg, const char *text), void *arg);
+/* Calls say(arg, text) for every condition that spoils a run. */
+void sm_machine_warnings(void (*say)(void *arg, const char *text), void *arg);
 
 /* The operating system's number of the CPU for thread i (one PU a core before SMT siblings), or -1
  */

@@ -8,7 +8,6 @@
 typedef struct listener {
     void (*say)(void *arg, const char *text);
     void *arg;
-    size_t count;
 } listener;
 
 static void warn(listener *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -19,7 +18,6 @@ static void warn(listener *to, const char *format, ...) {
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
     to->say(to->arg, text);
-    to->count++;
 }
 
 static void about_conditions(listener *to) {
@@ -39,9 +37,8 @@ static void about_environment(listener *to) {
         warn(to, "%s was set and has been unset for this process", sm_peer_steered());
 }
 
-size_t sm_machine_warnings(void (*say)(void *arg, const char *text), void *arg) {
-    listener to = {say, arg, 0};
+void sm_machine_warnings(void (*say)(void *arg, const char *text), void *arg) {
+    listener to = {say, arg};
     about_conditions(&to);
     about_environment(&to);
-    return to.count;
 }

@@ -19,10 +19,11 @@ sm_status sm_axis_number(const char *option, const char *word, double low, doubl
 }
 
 sm_status sm_axis_count(const char *option, const char *word, size_t high, size_t *out) {
-    char *end;
-    const double v = strtod(word, &end);
+    const int digits = *word && word[strspn(word, "0123456789")] == '\0';
+    errno = 0;
+    const unsigned long long v = strtoull(word, NULL, 10);
     *out = 0;
-    if (end == word || *end || !(v >= 1 && v <= (double)high) || v != floor(v))
+    if (!digits || errno || v < 1 || v > high)
         return sm_fail(SM_E_ARG, "%s '%s': expected a whole number from 1 to %zu", option, word,
                        high);
     *out = (size_t)v;
@@ -44,15 +45,16 @@ sm_status sm_axis_share(const char *option, const char *text, double *out) {
 
 sm_status sm_axis_time(const char *option, const char *text, double *out) {
     const char *end = text;
-    const int number = sm_axis_number(option, text, 0, 1e6, &end, out) == SM_OK;
+    static const double MOST_S = 1e6;
+    const int number = sm_axis_number(option, text, 0, MOST_S, &end, out) == SM_OK;
     const double unit = *end == '\0' || strcmp(end, "s") == 0 ? 1
                         : strcmp(end, "m") == 0               ? 60
                         : strcmp(end, "h") == 0               ? 3600
                                                               : 0;
-    if (!number || unit == 0 || *out == 0)
-        return sm_fail(SM_E_ARG,
-                       "%s '%s': expected a time above 0 and up to 1e6, such as 90s, 5m or 1h",
-                       option, text);
     *out *= unit;
+    if (!number || !(*out > 0 && *out <= MOST_S))
+        return sm_fail(SM_E_ARG,
+                       "%s '%s': expected a time above 0 and up to 1e6 s, such as 90s, 5m or 1h",
+                       option, text);
     return SM_OK;
 }

@@ -15,7 +15,6 @@ typedef struct model_bench {
     const network *net;
     const float *images; /* [count][height * width] */
     const float *logits; /* [count][classes]: what every way has to give */
-    size_t count;
     uint32_t isa_mask;
     double precision;
     sm_watch *watch;
@@ -46,7 +45,7 @@ typedef struct model_point {
 sm_status model_measure(const model_bench *bench, size_t batch, size_t threads, torch_child *torch,
                         double seconds, model_point *out);
 
-/* Bytes that a call reads: packed weights once, activations of every layer. */
+/* Bytes of a layer's packed weights, all of which a call reads. */
 size_t model_weight_bytes(const model_layer *layer);
 
 /* Largest |a - b| as a share of the largest |b|; infinite where one is NaN. */

@@ -124,7 +124,6 @@ static sm_status measure(session *s, size_t threads, size_t batch, torch_child *
     const model_bench bench = {.net = &s->subject.net,
                                .images = s->pixels,
                                .logits = s->logits,
-                               .count = s->total,
                                .isa_mask = o->isa_mask,
                                .precision = o->precision,
                                .watch = s->watch,
@@ -163,7 +162,7 @@ static void warn(void *arg, const char *text) {
 static sm_status time_all(session *s) {
     sm_status status = SM_OK;
     if (s->o->accuracy || s->wrong) return SM_OK;
-    (void)sm_machine_warnings(warn, NULL);
+    sm_machine_warnings(warn, NULL);
     SM_TRY(open_records(s));
     SM_TRY(sm_watch_create(&s->watch));
     for (size_t i = 0; i < s->o->threads_count && status == SM_OK; i++)

@@ -102,7 +102,7 @@ static void run(void *state, const float *x, float *y) {
 }
 
 #define SYMBOL(name, member)                                                                       \
-    { name, offsetof(aocl_api, member), 0 }
+    { name, offsetof(aocl_api, member) }
 static const peer_symbol symbols[] = {
     SYMBOL("aoclsparse_get_version", version),
     SYMBOL("omp_set_num_threads", set_threads),

@@ -65,7 +65,7 @@ static void run(void *state, const float *x, float *y) {
 }
 
 #define SYMBOL(name, member)                                                                       \
-    { name, offsetof(cblas_api, member), 0 }
+    { name, offsetof(cblas_api, member) }
 #define FAMILY(table)                                                                              \
     {                                                                                              \
         .symbols = table, .api_size = sizeof(cblas_api), .set_threads = set_threads,               \

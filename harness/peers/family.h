@@ -9,7 +9,6 @@
 typedef struct peer_symbol {
     const char *name; /* NULL ends the list */
     size_t offset;    /* of the function pointer in the api struct */
-    int optional;     /* the pointer stays NULL where the library lacks it */
 } peer_symbol;
 
 /* api is the filled struct; it outlives every state. prepare() runs after set_threads(). */

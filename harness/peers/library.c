@@ -36,7 +36,7 @@ static int open_place(const char *place, void **handle, char *reason, size_t siz
 static int resolve(peer_library *library, char *reason, size_t size) {
     for (const peer_symbol *s = library->family->symbols; s->name != NULL; s++) {
         void *address = dlsym(library->handle, s->name);
-        if (address == NULL && !s->optional) {
+        if (address == NULL) {
             (void)snprintf(reason, size, "%s has no %s", library->path, s->name);
             return -1;
         }

@@ -194,7 +194,7 @@ static void run_sparse(void *state, const float *x, float *y) {
 }
 
 #define SYMBOL(name, member)                                                                       \
-    { name, offsetof(mkl_api, member), 0 }
+    { name, offsetof(mkl_api, member) }
 #define SERVICE_SYMBOLS                                                                            \
     SYMBOL("MKL_Set_Interface_Layer", set_interface_layer),                                        \
         SYMBOL("MKL_Set_Threading_Layer", set_threading_layer),                                    \

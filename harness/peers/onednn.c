@@ -70,10 +70,10 @@ static void run(void *state, const float *x, float *y) {
 }
 
 static const peer_symbol symbols[] = {
-    {"dnnl_sgemm", offsetof(onednn_api, sgemm), 0},
-    {"dnnl_version", offsetof(onednn_api, version), 0},
-    {"dnnl_get_effective_cpu_isa", offsetof(onednn_api, isa), 0},
-    {"omp_set_num_threads", offsetof(onednn_api, set_threads), 0},
+    {"dnnl_sgemm", offsetof(onednn_api, sgemm)},
+    {"dnnl_version", offsetof(onednn_api, version)},
+    {"dnnl_get_effective_cpu_isa", offsetof(onednn_api, isa)},
+    {"omp_set_num_threads", offsetof(onednn_api, set_threads)},
     {0},
 };
 

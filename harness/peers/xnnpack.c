@@ -77,13 +77,13 @@ static void run(void *state, const float *x, float *y) {
 }
 
 static const peer_symbol symbols[] = {
-    {"xnn_initialize", offsetof(xnnpack_api, initialize), 0},
-    {"xnn_create_convolution2d_nchw_f32", offsetof(xnnpack_api, create), 0},
-    {"xnn_setup_convolution2d_nchw_f32", offsetof(xnnpack_api, setup), 0},
-    {"xnn_run_operator", offsetof(xnnpack_api, run), 0},
-    {"xnn_delete_operator", offsetof(xnnpack_api, destroy), 0},
-    {"pthreadpool_create", offsetof(xnnpack_api, create_pool), 0},
-    {"pthreadpool_destroy", offsetof(xnnpack_api, destroy_pool), 0},
+    {"xnn_initialize", offsetof(xnnpack_api, initialize)},
+    {"xnn_create_convolution2d_nchw_f32", offsetof(xnnpack_api, create)},
+    {"xnn_setup_convolution2d_nchw_f32", offsetof(xnnpack_api, setup)},
+    {"xnn_run_operator", offsetof(xnnpack_api, run)},
+    {"xnn_delete_operator", offsetof(xnnpack_api, destroy)},
+    {"pthreadpool_create", offsetof(xnnpack_api, create_pool)},
+    {"pthreadpool_destroy", offsetof(xnnpack_api, destroy_pool)},
     {0},
 };
 

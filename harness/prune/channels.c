@@ -7,22 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-size_t sm_layer_outputs(const sm_prune_row *row) {
-    static const int axes[] = {0, 1, 0, 3};
-    return row->shape_before[axes[row->order]];
-}
-
-size_t sm_layer_inputs(const sm_prune_row *row) {
-    static const int axes[] = {1, 0, 1, 2};
-    return row->shape_before[axes[row->order]];
-}
-
 static size_t output_axis(sm_weights_order order) {
     return order == SM_ORDER_IN_OUT ? 1 : order == SM_ORDER_HWIO ? 3 : 0;
 }
 
 static size_t input_axis(sm_weights_order order) {
     return order == SM_ORDER_IN_OUT ? 0 : order == SM_ORDER_HWIO ? 2 : 1;
+}
+
+size_t sm_layer_outputs(const sm_prune_row *row) {
+    return row->shape_before[output_axis(row->order)];
+}
+
+size_t sm_layer_inputs(const sm_prune_row *row) {
+    return row->shape_before[input_axis(row->order)];
 }
 
 void sm_tensor_select(sm_tensor *tensor, size_t axis, const uint8_t *keep) {

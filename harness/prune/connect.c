@@ -30,8 +30,7 @@ static int is_per_channel(const sm_prune_job *job, size_t tensor) {
     return 1;
 }
 
-/* Whether the tensor may belong to that layer: its size is the layer's outputs, and no --next gave
- * it to another. */
+/* Whether the tensor may belong to that layer: its size is the layer's outputs. */
 static int may_own(const sm_prune_job *job, size_t layer, size_t tensor) {
     const sm_prune_row *l = &job->rows[layer], *t = &job->rows[tensor];
     return sm_is_layer(l) && sm_layer_outputs(l) == t->shape_before[0];

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BEFORE = 7, AFTER = 3 }; /* columns on both sides of the formats */
+enum { BEFORE = 8, AFTER = 3 }; /* columns on both sides of the formats */
 
 static int is_pruned(const sm_prune_row *row) {
     return row->reason[0] == '\0';
@@ -134,13 +134,13 @@ static void print_foot(const sm_prune_job *job, const sm_prune_total *all) {
 }
 
 int sm_prune_print(const sm_prune_job *job) {
-    static const sm_column before[BEFORE + 1] = {
+    static const sm_column before[BEFORE] = {
         {"tensor", 0, 0},    {"shape", 0, 0}, {"pattern or reason", 0, 0},
         {"threshold", 1, 0}, {"asked", 1, 0}, {"zero", 1, 0},
         {"zeros", 1, 0},     {"dense", 1, 0}};
     static const sm_column after[AFTER] = {{"gzip", 1, 0}, {"sparse", 1, 0}, {"sparse+gzip", 1, 0}};
-    sm_column columns[BEFORE + 1 + SM_PRUNE_FORMATS + AFTER];
-    size_t count = BEFORE + 1;
+    sm_column columns[BEFORE + SM_PRUNE_FORMATS + AFTER];
+    size_t count = BEFORE;
     memcpy(columns, before, sizeof before);
     for (size_t f = 0; f < format_count(); f++)
         if (!is_dense(f)) columns[count++] = (sm_column){sm_format_name(f), 1, 0};

@@ -51,21 +51,6 @@ static int compare_key(const entry *a, const entry *b) {
     return c ? c : strcmp(p->isa, q->isa);
 }
 
-static int by_group(const void *x, const void *y) {
-    const entry *a = x, *b = y;
-    int c = compare_key(a, b);
-    if (!c) c = compare_int((int64_t)a->group, (int64_t)b->group);
-    if (!c) c = compare_real(b->cell->speedup_dense, a->cell->speedup_dense);
-    return c ? c : compare_int((int64_t)a->index, (int64_t)b->index);
-}
-
-static int by_sparsity(const void *x, const void *y) {
-    const entry *a = x, *b = y;
-    int c = compare_key(a, b);
-    if (!c) c = compare_real(a->sparsity, b->sparsity);
-    return c ? c : compare_int((int64_t)a->index, (int64_t)b->index);
-}
-
 static int has_word(const char *words, const char *word, size_t length) {
     for (const char *at = words; *(at += strspn(at, " "));) {
         const size_t found = strcspn(at, " ");
@@ -80,6 +65,23 @@ static int is_apart(const sm_cell *cell) {
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (has_word(cell->taints, words[i], strlen(words[i]))) return 1;
     return 0;
+}
+
+/* First of a group is the fastest of those that means may use. */
+static int by_group(const void *x, const void *y) {
+    const entry *a = x, *b = y;
+    int c = compare_key(a, b);
+    if (!c) c = compare_int((int64_t)a->group, (int64_t)b->group);
+    if (!c) c = compare_int(is_apart(a->cell), is_apart(b->cell));
+    if (!c) c = compare_real(b->cell->speedup_dense, a->cell->speedup_dense);
+    return c ? c : compare_int((int64_t)a->index, (int64_t)b->index);
+}
+
+static int by_sparsity(const void *x, const void *y) {
+    const entry *a = x, *b = y;
+    int c = compare_key(a, b);
+    if (!c) c = compare_real(a->sparsity, b->sparsity);
+    return c ? c : compare_int((int64_t)a->index, (int64_t)b->index);
 }
 
 /* Whether the cell belongs to a curve; counts the ones left out. */

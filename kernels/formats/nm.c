@@ -113,7 +113,7 @@ static size_t least_slots(const sm_csr *csr, const uint32_t *row, size_t rows, s
     return sum;
 }
 
-/* Slots of a block in this order, all columns in one tile. */
+/* Slots of a block in this order, in the first K tile; all columns are in it as a rule. */
 static size_t count_slots(const sm_csr *csr, const sm_packed *w, const uint32_t *row, size_t rows,
                           uint32_t *cursor) {
     const size_t mr = w->kernel->mr;

@@ -316,8 +316,8 @@ SM_INLINE const float *tile_column(vec acc[MR][NV], const unsigned rows, const f
         SM_FOR (r, MR)
             if (rows >> r & 1) w[r] = vec_bcast(value++);
         SM_FOR (j, nv) {
-            vec xj = vector_of(s, x, j, nv);
-            if (rows & (rows - 1)) vec_keep(&xj);
+            const vec load = vector_of(s, x, j, nv);
+            const vec xj = rows & (rows - 1) ? in_register(load) : load;
             SM_FOR (r, MR)
                 if (rows >> r & 1) acc[r][j] = vec_fma(w[r], xj, acc[r][j]);
         }

@@ -86,9 +86,4 @@ static inline vec vec_second(vec_two two) {
     return _mm256_movehdup_ps(two);
 }
 
-/* Keeps a vector that was loaded in a register: gcc would load it anew for every use. */
-static inline void vec_keep(vec *v) {
-    __asm__("" : "+x"(*v));
-}
-
 #endif

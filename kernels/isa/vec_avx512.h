@@ -124,13 +124,4 @@ static inline vec vec_second(vec_two two) {
     return _mm512_movehdup_ps(two);
 }
 
-/* Keeps a vector that was loaded in a register: gcc would load it anew for every use. */
-static inline void vec_keep(vec *v) {
-#ifdef SM_EMULATE
-    (void)v;
-#else
-    __asm__("" : "+v"(*v));
-#endif
-}
-
 #endif

@@ -75,8 +75,4 @@ static inline vec vec_second(vec_two two) {
     return two[1];
 }
 
-static inline void vec_keep(vec *v) {
-    (void)v;
-}
-
 #endif

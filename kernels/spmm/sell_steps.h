@@ -77,8 +77,7 @@ SM_INLINE void shared_step(vec acc[MR][NV], const uint32_t offsets[QUADS], const
             vec a, b;
             two_weights(value + 4 * q, 2 * p, &a, &b);
             SM_FOR (j, nv) {
-                vec xj = vector_of(s, xr, j, nv);
-                vec_keep(&xj);
+                const vec xj = in_register(vector_of(s, xr, j, nv));
                 acc[r][j] = vec_fma(a, xj, acc[r][j]);
                 acc[r + 1][j] = vec_fma(b, xj, acc[r + 1][j]);
             }

@@ -11,8 +11,8 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-/* The CPUID leaves and the register that the decision reads; a leaf that was not recorded is all
- * zero with its has_ flag clear, which means unknown and therefore not usable. */
+/* The CPUID leaves and the register that levels and measured loops are told by; a leaf that was not
+ * recorded is all zero with its has_ flag clear, which means unknown and therefore not usable. */
 typedef struct sm_cpuid_regs {
     uint32_t eax, ebx, ecx, edx;
 } sm_cpuid_regs;

@@ -17,9 +17,6 @@ typedef enum sm_status {
     SM_E_LIMIT   /* valid, but larger than this library stores (2^32 - 1 rows, columns, nonzeros) */
 } sm_status;
 
-/* Returns a constant English word for a status; never NULL. */
-const char *sm_status_name(sm_status status);
-
 /* Returns one line that says what failed, where (file, line or offset) and what was expected.
  * It belongs to the calling thread and holds until that thread's next failing call; "" before. */
 const char *sm_message(void);
