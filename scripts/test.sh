@@ -101,11 +101,11 @@ build_and_test() {
 # ThreadSanitizer is worth its time only where threads are.
 test_threads() {
     local sources names
-    mapfile -t sources < <(compgen -G 'tests/test_*thread*.c')
+    mapfile -t sources < <(compgen -G 'tests/test_*thread*.c'; compgen -G tests/test_roof.c)
     [ ${#sources[@]} -gt 0 ] || return 0
     names=$(basename -a -s .c "${sources[@]}" | tr '\n' ' ')
     if build tsan "$names"; then
-        run_ctest tsan -R thread --no-tests=ignore
+        run_ctest tsan -R 'thread|roof' --no-tests=ignore
     else
         fail "build of tsan"
     fi
