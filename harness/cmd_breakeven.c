@@ -104,10 +104,15 @@ static int print_means(const sm_breakeven *breakeven, size_t run) {
     return sm_table_finish(&table, stdout);
 }
 
-static void print_run(const json_t *run) {
+static void print_run(const sm_record_set *set, size_t i) {
+    const json_t *run = json_array_get(set->runs, i);
+    size_t done;
+    const size_t asked = sm_records_asked(set, i, &done);
     const char *brand = json_string_value(json_object_get(json_object_get(run, "cpu"), "brand"));
     printf("run %s%s%s\n", json_string_value(json_object_get(run, "run_id")), brand ? " on " : "",
            brand ? brand : "");
+    if (done < asked)
+        printf("INCOMPLETE: %zu of %zu points were measured; run --resume goes on\n", done, asked);
 }
 
 static void print_notes(const sm_breakeven *breakeven) {
@@ -128,7 +133,7 @@ static int print_text(const sm_record_set *set, const sm_breakeven *breakeven) {
         for (size_t i = 0; i < breakeven->curve_count; i++)
             curves += breakeven->curves[i].run == run;
         if (curves == 0) continue;
-        print_run(json_array_get(set->runs, run));
+        print_run(set, run);
         int failed = print_curves(breakeven, run);
         puts("\ngeometric mean over layers");
         failed |= print_means(breakeven, run);

@@ -46,7 +46,8 @@ static const char usage[] =
     "  --out FILE           append records to FILE (JSON lines), benchmark.json beside it\n"
     "  --resume             continue the run that FILE holds\n"
     "  --list               print the points and the estimate, run nothing\n"
-    "  --json               cells as JSON lines on stdout instead of the table\n";
+    "  --json               cells as JSON lines on stdout instead of the table; records that\n"
+    "                       other commands read are what --out writes\n";
 
 enum { OPT_FIRST = 256 };
 enum {

@@ -257,6 +257,13 @@ def _merge(cells):
     return points
 
 
+def points_of(run):
+    """How many points the run was to measure, as far as its card says, and how many it has."""
+    options = run.card.get("options")
+    points = set((options if isinstance(options, dict) else {}).get("points") or [])
+    return len(points), len(points & {cell["group"] for cell in run.cells})
+
+
 def is_sparse(cell):
     return cell["format"] != "dense" and cell["sparsity"] is not None
 

@@ -4,7 +4,7 @@ import html
 import json
 import math
 
-from report_data import CONDITIONS, breakeven, left_out
+from report_data import CONDITIONS, breakeven, left_out, points_of
 from report_limits import NO_ROOF, roof_points, roofs_of
 from report_noise import disturbed_share, noise_of
 
@@ -225,6 +225,14 @@ def left_out_sentence(run):
     return f"<p>Sparse cells left out of these means: {text or 'none'}.</p>"
 
 
+def incomplete_warning(run):
+    asked, done = points_of(run)
+    if done == asked:
+        return ""
+    return (f'<div class="warn"><b>Incomplete:</b> {done} of {asked} points were measured. '
+            "<code>run --resume</code> goes on.</div>")
+
+
 def busy_warning(run):
     share = disturbed_share(run)
     if share <= BUSY:
@@ -263,7 +271,7 @@ def page(sections, bundle):
     for run, curves, means, charts, noise in sections:
         parts.append(f"<h1>Sparse against dense on {_e(cpu_name(run.card))}</h1>"
                      f"<p class=small>{len(run.cells)} cells, run {_e(run.card['run_id'])}</p>"
-                     + busy_warning(run))
+                     + incomplete_warning(run) + busy_warning(run))
         parts.append(f"<h2>The machine and the run</h2>{machine_card(run.card)}<h2>Charts</h2>")
         if not any(p.speedup for curve in curves for p in curve.points):
             parts.append('<div class="warn">No dense kernel was timed beside the sparse ones: '

@@ -1,6 +1,7 @@
 """A run that was killed, cut or has no more to do: --resume completes it to the same groups."""
 
 import collections
+import json
 import os
 import signal
 import subprocess
@@ -134,6 +135,30 @@ class Resume(ProgramTest):
         self.refused("--n", "8", "--sparsity", "0.5,0.9,0.95")
         self.put("layers.txt", "square 64 49 16\nodd 33 65 7\n")
         self.refused(*same)
+
+    def test_a_file_that_has_changed_is_refused(self):
+        weights = self.put("w.smtx", "2, 2, 1\n0 1 1\n0\n")
+        command = ["run", "--input", weights, "--peers", "none", "--budget", "2s", "--n", "3,5",
+                   "--out", self.out, "--resume"]
+        self.finish(run(*command[:-1]))
+        self.finish(run(*command))
+        self.put("w.smtx", "2, 2, 2\n0 1 2\n0 1\n")
+        before = self.content()
+        self.refuse(run(*command), "--resume", weights, "has changed")
+        self.assertEqual(self.content(), before)
+
+    def test_what_is_missing_is_told(self):
+        self.finish(run(*self.command()))
+        lines = self.content().splitlines(keepends=True)
+        asked = len(read_records(self.out)[0]["options"]["points"])
+        for kept in 2, asked:
+            with open(self.out, "wb") as file:
+                file.write(b"".join(lines[:1 + 2 * kept]))
+            told = f"INCOMPLETE: {kept} of {asked} points" in run("breakeven", self.out).stdout
+            self.assertEqual(told, kept < asked)
+            runs = json.loads(run("breakeven", "--json", self.out).stdout)["runs"]
+            self.assertEqual([(r["points_measured"], r["points_asked"]) for r in runs],
+                             [(kept, asked)])
 
     def test_what_is_no_run_is_refused_and_kept(self):
         same = ["--n", "8", "--sparsity", "0.5"]

@@ -203,6 +203,7 @@ class Axes(ProgramTest):
             with self.subTest(level):
                 done = self.finish(self.small_run("--n", "8", "--sparsity", "0.5", "--json",
                                                   env={"SPARSEMARK_ISA": level}))
+                self.assertIn(f"SPARSEMARK_ISA={level} stands for --isa", done.stderr)
                 cells = [json.loads(line) for line in done.stdout.splitlines()]
                 self.assertEqual({c["isa"] for c in cells if c["format"] != "dense"}, {level})
                 self.assertTrue(any(c["format"] == "dense" for c in cells))

@@ -34,6 +34,12 @@ class Pictures(Report):
         self.assertNotRegex(page.split("<script>")[0], r"(src|href)\s*=|@import|url\(")
         self.assertNotRegex(page, r"<script [^>]*src=")
 
+    def test_a_run_that_is_not_whole(self):
+        part = dict(RUN, options=dict(RUN["options"], points=["a", "b", "c"]))
+        self.assertIn("1 of 3 points", self.draw(part, cell(group="b")))
+        whole = dict(RUN, options=dict(RUN["options"], points=["b"]))
+        self.assertNotIn("Incomplete", self.draw(whole, cell(group="b")))
+
     def test_one_cell(self):
         page = self.draw(RUN, cell())
         self.assertIn("2.00×", page)

@@ -1,5 +1,6 @@
 /* The axes of a run as the user writes them. */
 #include "measure/axes.h"
+#include "harness.h"
 #include "machine/machine.h"
 #include "peers/peer.h"
 #include <errno.h>
@@ -311,7 +312,14 @@ static sm_status check_kernel(const sm_run_options *o, const char *name) {
 
 sm_status sm_axes_complete_isa(sm_run_options *o) {
     const char *forced = getenv("SPARSEMARK_ISA");
-    if (o->isa_count == 0) SM_TRY(sm_axis_isa(o, forced && *forced ? forced : "auto"));
+    if (o->isa_count == 0 && forced && *forced) {
+        char text[200];
+        SM_TRY(sm_axis_isa(o, forced));
+        (void)snprintf(text, sizeof text, "SPARSEMARK_ISA=%s stands for --isa", forced);
+        note(text);
+    } else if (o->isa_count == 0) {
+        SM_TRY(sm_axis_isa(o, "auto"));
+    }
     for (size_t i = 0; i < o->kernels_count; i++) SM_TRY(check_kernel(o, o->kernels[i]));
     return SM_OK;
 }

@@ -21,16 +21,24 @@ const char *sm_time_text(double ns, char *buf, size_t size) {
     return buf;
 }
 
-void sm_report_header(void) {
-    printf("%-26s %-12s %6s %6s %-7s %-38s %10s %10s %22s %8s %6s %9s %7s %9s %6s  %s\n", "layer",
-           "pattern", "sparse", "N", "layout", "kernel", "dense", "time", "speedup [95 % interval]",
-           "GF/s nnz", "GB/s", "of roof", "bytes", "err/bound", "quiet", "marks");
+/* Of the column of layers. Longer names keep both ends. */
+static size_t layer_width;
+
+void sm_report_header(size_t longest_layer) {
+    enum { LEAST = 12, MOST = 60 };
+    layer_width = longest_layer < LEAST ? LEAST : longest_layer > MOST ? MOST : longest_layer;
+    printf("%-*s %-12s %6s %6s %-7s %-38s %10s %10s %22s %8s %6s %9s %7s %9s %6s  %s\n",
+           (int)layer_width, "layer", "pattern", "sparse", "N", "layout", "kernel", "dense", "time",
+           "speedup [95 % interval]", "GF/s nnz", "GB/s", "of roof", "bytes", "err/bound", "quiet",
+           "marks");
 }
 
-/* Long names keep their end: that is where they differ. */
-static const char *tail(const char *text, size_t width) {
-    const size_t length = strlen(text);
-    return length > width ? text + length - width : text;
+static void print_layer(const char *name) {
+    const size_t length = strlen(name), start = layer_width / 2, end = layer_width - start - 2;
+    if (length <= layer_width)
+        printf("%-*s ", (int)layer_width, name);
+    else
+        printf("%.*s..%s ", (int)start, name, name + length - end);
 }
 
 static size_t quiet_samples(const sm_cell *c) {
@@ -50,9 +58,10 @@ static void report_cell(const sm_cell *c) {
         snprintf(quiet, sizeof quiet, "%.0f%%",
                  100.0 * (double)quiet_samples(c) / (double)c->sample_count);
     const double of_dense = (double)c->bytes_weights / (double)c->bytes_dense_weights;
-    printf("%-26s %-12s %5.1f%% %6lld %-7s %-38s %10s %10s %22s %8.1f %6.1f %9s %6.1f%% %9.2g %6s  "
+    print_layer(c->layer);
+    printf("%-12s %5.1f%% %6lld %-7s %-38s %10s %10s %22s %8.1f %6.1f %9s %6.1f%% %9.2g %6s  "
            "%s\n",
-           tail(c->layer, 26), c->pattern, 100 * c->sparsity, (long long)c->n, c->layout, c->kernel,
+           c->pattern, 100 * c->sparsity, (long long)c->n, c->layout, c->kernel,
            sm_time_text(c->dense_time_ns_median, dense, sizeof dense),
            sm_time_text(c->time_ns_median, time, sizeof time), speedup, c->gflops_nnz, c->gbytes_s,
            roof, 100 * of_dense, c->err_bound_ratio, quiet, c->taints);

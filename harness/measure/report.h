@@ -4,7 +4,7 @@
 
 #include "measure/session.h"
 
-void sm_report_header(void);
+void sm_report_header(size_t longest_layer);
 /* What disturbed a run, over all its samples and rows. */
 typedef struct sm_summary {
     size_t rows, noisy, imprecise, weak, not_cold;

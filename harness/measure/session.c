@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { GROUP_CAP_S = 10 };
@@ -49,6 +50,32 @@ static json_t *options_json(const sm_run_options *o, const sm_points *points) {
     return options;
 }
 
+/* Files as they are: a resumed run must not go on with other weights of the same name. */
+static json_t *files_json(const sm_source_list *sources) {
+    json_t *files = json_object();
+    struct stat info;
+    for (size_t i = 0; i < sources->count; i++) {
+        const char *path = sources->items[i].path;
+        if (!path || stat(path, &info) != 0) continue;
+        const json_int_t changed = (json_int_t)info.st_mtim.tv_sec;
+        (void)json_object_set_new(
+            files, path, /* refuses what is not UTF-8 */
+            json_pack("{s:I, s:I}", "bytes", (json_int_t)info.st_size, "modified", changed));
+    }
+    return files;
+}
+
+/* A file that both know and that is not the same; NULL where there is none. */
+static const char *changed_file(json_t *now, const json_t *then) {
+    const char *path;
+    json_t *file;
+    json_object_foreach(now, path, file) {
+        const json_t *earlier = json_object_get(then, path);
+        if (earlier && !json_equal(file, earlier)) return path;
+    }
+    return NULL;
+}
+
 static int known_group(const sm_record_set *set, const char *key) {
     for (size_t i = 0; i < set->count; i++)
         if (strcmp(set->cells[i].group, key) == 0) return 1;
@@ -56,8 +83,8 @@ static int known_group(const sm_record_set *set, const char *key) {
 }
 
 /* Reads what is there; refuses what another machine or other options measured. */
-static sm_status read_earlier(const char *path, const json_t *options, const char *slug,
-                              sm_record_set *set) {
+static sm_status read_earlier(const char *path, const json_t *options, json_t *files,
+                              const char *slug, sm_record_set *set) {
     SM_TRY(sm_records_read(path, set));
     for (size_t i = 0; i < json_array_size(set->runs); i++) {
         const json_t *run = json_array_get(set->runs, i);
@@ -67,6 +94,12 @@ static sm_status read_earlier(const char *path, const json_t *options, const cha
                            slug);
         if (!json_equal(json_object_get(run, "options"), options))
             return sm_fail(SM_E_ARG, "--resume %s: was measured with other options", path);
+        const char *changed = changed_file(files, json_object_get(run, "files"));
+        if (changed)
+            return sm_fail(SM_E_ARG,
+                           "--resume %s: %s has changed since: expected the file that "
+                           "was measured",
+                           path, changed);
     }
     return SM_OK;
 }
@@ -78,7 +111,7 @@ typedef struct run_state {
     sm_record_file *file;
     sm_session session;
     char slug[64]; /* these two only for a file of records */
-    json_t *options;
+    json_t *options, *files;
     size_t done, skipped, written;
     sm_summary summary;
     double start_ns, estimated_s; /* estimate of the points done */
@@ -99,8 +132,9 @@ static sm_status open_records(run_state *r) {
     if (!r->o->out) return SM_OK;
     sm_machine_slug(r->slug, sizeof r->slug);
     r->options = options_json(r->o, &r->points);
-    if (!r->options) return sm_fail(SM_E_NOMEM, "no memory for the record of the run");
-    if (r->o->resume) SM_TRY(read_earlier(r->o->out, r->options, r->slug, &r->earlier));
+    r->files = files_json(&r->o->sources);
+    if (!r->options || !r->files) return sm_fail(SM_E_NOMEM, "no memory for the record of the run");
+    if (r->o->resume) SM_TRY(read_earlier(r->o->out, r->options, r->files, r->slug, &r->earlier));
     return sm_records_open(r->o->out, r->o->resume, r->earlier.good_bytes, &r->file);
 }
 
@@ -141,6 +175,7 @@ static sm_status write_run(run_state *r, json_t *run) {
     if (run && roof) {
         json_object_set_new(run, "machine", json_string(r->slug));
         json_object_set(run, "options", r->options);
+        json_object_set(run, "files", r->files);
         json_object_set(run, "roof", roof);
         status = sm_records_write_run(r->file, run);
     } else {
@@ -195,10 +230,19 @@ static sm_status run_point(run_state *r, size_t i) {
     return status;
 }
 
+static size_t longest_layer(const sm_points *points) {
+    size_t longest = 0;
+    for (size_t i = 0; i < points->count; i++) {
+        const size_t length = strlen(points->items[i].source->layer);
+        if (length > longest) longest = length;
+    }
+    return longest;
+}
+
 static sm_status run_points(run_state *r) {
     sm_machine_cpus(r->session.cpus, MAX_CPUS);
     SM_TRY(sm_watch_create(&r->session.watch));
-    if (!r->o->json) sm_report_header();
+    if (!r->o->json) sm_report_header(longest_layer(&r->points));
     for (size_t i = 0; i < r->points.count && !stop_signal; i++) {
         if (known_group(&r->earlier, r->points.items[i].key)) {
             r->skipped++;
@@ -252,6 +296,7 @@ int sm_session_run(const sm_run_options *options) {
         code = finish(&r, status);
     }
     json_decref(r.options);
+    json_decref(r.files);
     sm_watch_free(r.session.watch);
     sm_roof_free(r.session.roof);
     free(r.session.dense);

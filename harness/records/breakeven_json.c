@@ -88,6 +88,27 @@ static json_t *mean_json(const sm_record_set *set, const sm_mean *mean) {
     return object;
 }
 
+static int has_cells(const sm_record_set *set, size_t run) {
+    for (size_t i = 0; i < set->count; i++)
+        if (set->run_of[i] == run) return 1;
+    return 0;
+}
+
+/* Of a run that was resumed the first object, which all its cells belong to. */
+static json_t *runs_json(const sm_record_set *set) {
+    json_t *runs = json_array();
+    for (size_t i = 0; i < json_array_size(set->runs); i++) {
+        const json_t *run_id = json_object_get(json_array_get(set->runs, i), "run_id");
+        size_t done;
+        const size_t asked = sm_records_asked(set, i, &done);
+        if (!has_cells(set, i)) continue;
+        json_array_append_new(
+            runs, json_pack("{s:s, s:I, s:I}", "run_id", json_string_value(run_id), "points_asked",
+                            (json_int_t)asked, "points_measured", (json_int_t)done));
+    }
+    return runs;
+}
+
 json_t *sm_breakeven_json(const sm_record_set *set, const sm_breakeven *breakeven) {
     json_t *curves = json_array(), *means = json_array();
     for (size_t i = 0; i < breakeven->curve_count; i++)
@@ -96,8 +117,9 @@ json_t *sm_breakeven_json(const sm_record_set *set, const sm_breakeven *breakeve
     for (size_t i = 0; i < breakeven->mean_count; i++)
         if (!breakeven->means[i].redundant)
             json_array_append_new(means, mean_json(set, &breakeven->means[i]));
-    return json_pack("{s:i, s:o, s:o, s:I, s:I, s:I}", "schema", SM_SCHEMA_VERSION, "curves",
-                     curves, "means", means, "left_out_wrong", (json_int_t)breakeven->wrong,
-                     "left_out_no_dense", (json_int_t)breakeven->no_dense, "left_out_of_means",
+    return json_pack("{s:i, s:o, s:o, s:o, s:I, s:I, s:I}", "schema", SM_SCHEMA_VERSION, "runs",
+                     runs_json(set), "curves", curves, "means", means, "left_out_wrong",
+                     (json_int_t)breakeven->wrong, "left_out_no_dense",
+                     (json_int_t)breakeven->no_dense, "left_out_of_means",
                      (json_int_t)breakeven->apart);
 }

@@ -252,6 +252,24 @@ sm_status sm_records_read(const char *path, sm_record_set *out) {
     return status;
 }
 
+static int has_group(const sm_record_set *set, size_t run, const char *group) {
+    for (size_t i = 0; i < set->count; i += (size_t)set->cells[i].group_cells)
+        if (set->run_of[i] == run && strcmp(set->cells[i].group, group) == 0) return 1;
+    return 0;
+}
+
+size_t sm_records_asked(const sm_record_set *set, size_t run, size_t *done) {
+    const json_t *options = json_object_get(json_array_get(set->runs, run), "options");
+    const json_t *points = json_object_get(options, "points");
+    const size_t count = json_array_size(points);
+    *done = 0;
+    for (size_t i = 0; i < count; i++) {
+        const char *group = json_string_value(json_array_get(points, i));
+        *done += group && has_group(set, run, group);
+    }
+    return count;
+}
+
 void sm_record_set_free(sm_record_set *set) {
     for (size_t i = 0; i < set->count; i++) sm_cell_free(&set->cells[i]);
     free(set->cells);

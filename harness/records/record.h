@@ -47,6 +47,10 @@ typedef struct sm_record_set {
 sm_status sm_records_read(const char *path, sm_record_set *out);
 void sm_record_set_free(sm_record_set *set);
 
+/* How many points that run was to measure, by its options; 0 where it does not say. *done: of how
+ * many the file holds the cells, which resuming adds to. */
+size_t sm_records_asked(const sm_record_set *set, size_t run, size_t *done);
+
 typedef struct sm_record_file sm_record_file;
 
 /* Opens path for writing. With resume = 0 the file must not exist yet (SM_E_IO says so);
