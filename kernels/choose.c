@@ -266,7 +266,7 @@ static sm_status final(search *s, double deadline) {
 
 static sm_status time_candidates(search *s) {
     const double start = sm_seconds(), deadline = start + s->opt->budget_s;
-    /* Where memory is short for a sample nothing is timed. */
+    /* Where memory is short for a sample, or budgets are, nothing is timed. */
     if (begin_sample(s) != SM_OK) return SM_OK;
     for (s->turns = 0; s->turns < MAX_TURNS; s->turns++) {
         turn(s, deadline);
@@ -321,9 +321,6 @@ static sm_status take_candidates(search *s) {
 
 sm_status sm_choose(const sm_csr *w, const sm_plan_options *options, sm_choice *out) {
     const double start = sm_seconds();
-    if (w->rows == 0 || w->cols == 0)
-        return sm_fail(SM_E_ARG, "matrix of %zu x %zu: expected at least one row and one column",
-                       w->rows, w->cols);
     const size_t bytes = sizeof(search) + sm_candidates_max() * sizeof(candidate);
     search *s = sm_alloc(bytes, 1);
     if (!s) return sm_fail(SM_E_NOMEM, "no memory to choose a kernel");

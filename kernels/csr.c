@@ -1,4 +1,5 @@
 /* The canonical matrix: allocation, invariants, dense round trip. */
+#include "packed.h"
 #include <math.h>
 #include <sparsemark/matrix.h>
 #include <stdlib.h>
@@ -52,6 +53,12 @@ void sm_csr_free(sm_csr *csr) {
     *csr = (sm_csr){0};
 }
 
+int sm_is_zero(float v) {
+    uint32_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    return bits << 1 == 0;
+}
+
 sm_status sm_csr_check(const sm_csr *csr) {
     if (csr->row_ptr[0] != 0)
         return sm_fail(SM_E_FORMAT, "row offset 0: expected 0, got %u", csr->row_ptr[0]);
@@ -67,7 +74,7 @@ sm_status sm_csr_check(const sm_csr *csr) {
             if (i > begin && csr->col[i] <= csr->col[i - 1])
                 return sm_fail(SM_E_FORMAT, "row %zu: expected increasing columns, got %u after %u",
                                r, csr->col[i], csr->col[i - 1]);
-            if (!isfinite(csr->val[i]) || csr->val[i] == 0.0f)
+            if (!isfinite(csr->val[i]) || sm_is_zero(csr->val[i]))
                 return sm_fail(SM_E_FORMAT,
                                "row %zu, column %u: expected a finite nonzero value, got %g", r,
                                csr->col[i], (double)csr->val[i]);

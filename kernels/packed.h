@@ -223,7 +223,12 @@ typedef void sm_pack_panel(sm_packed *p, const sm_columns *c, size_t cols, size_
  * sm_format.pack fills is filled here. */
 sm_status sm_pack_panels(const sm_csr *csr, sm_packed *out, sm_pack_panel *pack_panel);
 
-/* Packs csr for kernel; mc is rounded up to a multiple of mr. kt, mc and parts are > 0. */
+/* Whether a stored value is padding; where a program takes denormal numbers for zeros they are not.
+ */
+int sm_is_zero(float v);
+
+/* Packs csr for kernel; mc, SM_MAX_BLOCK_ROWS at most, is rounded up to a multiple of mr. kt, mc
+ * and parts are > 0. */
 sm_status sm_pack(const sm_csr *csr, const sm_kernel *kernel, size_t kt, size_t mc, size_t parts,
                   sm_packed *out);
 void sm_packed_free(sm_packed *packed);

@@ -45,6 +45,14 @@ static sm_status complete(const sm_plan_options *given, sm_plan_options *o) {
     return SM_OK;
 }
 
+static sm_status check(const sm_csr *w) {
+    if (!w) return sm_fail(SM_E_ARG, "no matrix: expected one of at least one row and one column");
+    if (w->rows == 0 || w->cols == 0)
+        return sm_fail(SM_E_ARG, "matrix of %zu x %zu: expected at least one row and one column",
+                       w->rows, w->cols);
+    return sm_csr_check(w);
+}
+
 /* Packs w as was chosen, unless choosing did. */
 static sm_status pack(const sm_csr *w, const sm_plan_options *o, sm_choice *c) {
     if (c->packed.kernel) return SM_OK;
@@ -58,6 +66,7 @@ sm_status sm_plan_create(const sm_csr *w, const sm_plan_options *options, sm_pla
     *out = NULL;
     sm_plan_options o;
     SM_TRY(complete(options, &o));
+    SM_TRY(check(w));
     sm_plan *p = sm_alloc(1, sizeof *p);
     if (!p) return sm_fail(SM_E_NOMEM, "no memory for a plan");
     *p = (sm_plan){.parallel_for = o.parallel_for, .pool = o.pool};

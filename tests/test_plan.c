@@ -63,6 +63,11 @@ static void test_what_is_refused(void **state) {
     empty = p.w;
     empty.cols = 0;
     expect_refused(&empty, &o, SM_E_ARG, "matrix of 5 x 0: expected at least one row");
+    expect_refused(NULL, &o, SM_E_ARG, "no matrix");
+    o.kernel = "two\nlines";
+    expect_refused(&p.w, &o, SM_E_ARG, "'two lines'");
+    p.w.col[p.w.nnz - 1] = 6;
+    expect_refused(&p.w, NULL, SM_E_FORMAT, "row 4: expected columns below 6, got 6");
     free_problem(&p);
 }
 
@@ -173,6 +178,69 @@ static void test_unpack_is_exact(void **state) {
     free_problem(&p);
 }
 
+/* Programs that take denormal numbers for zeros get them back all the same. */
+static void test_denormal_weights(void **state) {
+    (void)state;
+    const unsigned denormals_are_zeros = 1u << 6;
+    problem p;
+    make_problem(37, 53, 1, 0, half, &p);
+    for (size_t i = 0; i < p.w.nnz; i += 3) p.w.val[i] = 1e-41f;
+    const unsigned before = __builtin_ia32_stmxcsr();
+    __builtin_ia32_ldmxcsr(before | denormals_are_zeros);
+    for (size_t i = 0; i < sm_kernel_count(); i++) {
+        const sm_kernel *k = sm_kernel_at(i);
+        if (!(sm_isa_mask() >> k->level & 1)) continue;
+        const sm_plan_options o = {.size = sizeof o, .kernel = k->name};
+        sm_plan *plan;
+        sm_csr back;
+        assert_int_equal(sm_plan_create(&p.w, &o, &plan), SM_OK);
+        assert_int_equal(sm_plan_unpack(plan, &back), SM_OK);
+        if (!same(&back, &p.w)) fail_msg("%s: not the same", k->name);
+        sm_csr_free(&back);
+        sm_plan_free(plan);
+    }
+    __builtin_ia32_ldmxcsr(before);
+    free_problem(&p);
+}
+
+static int long_and_short(size_t r, size_t c) {
+    return (r + c) % (r % 2 ? 2 : 15) == 0;
+}
+
+/* More rows than 16 bits count, in one block if a kernel could have it so. */
+static void test_more_rows_than_a_block_has(void **state) {
+    (void)state;
+    problem p;
+    make_problem(70000, 30, 2, 0, long_and_short, &p);
+    for (size_t i = 0; i < sm_kernel_count(); i++) {
+        const sm_kernel *k = sm_kernel_at(i);
+        if (!(sm_isa_mask() >> k->level & 1)) continue;
+        const sm_plan_options o = {.size = sizeof o, .n = 2, .kernel = k->name, .mc = SIZE_MAX};
+        sm_plan *plan;
+        assert_int_equal(sm_plan_create(&p.w, &o, &plan), SM_OK);
+        run_plan(plan, &p);
+        const double error = error_of(&p);
+        if (!(error <= 1.0)) fail_msg("%s: %g", k->name, error);
+        sm_plan_free(plan);
+    }
+    free_problem(&p);
+}
+
+/* To set so many rows of X takes longer than a plan may. */
+static void test_a_very_wide_matrix_is_not_timed(void **state) {
+    (void)state;
+    uint32_t row_ptr[] = {0, 3}, col[] = {0, 1000000, 2999999};
+    float val[] = {1, 2, 3};
+    const sm_csr w = {1, 3000000, 3, row_ptr, col, val};
+    sm_plan *plan;
+    sm_plan_info info;
+    assert_int_equal(sm_plan_create(&w, NULL, &plan), SM_OK);
+    sm_plan_get_info(plan, &info);
+    assert_int_equal(info.candidates, 0);
+    assert_string_not_equal(info.kernel->format, "dense");
+    sm_plan_free(plan);
+}
+
 static void expect_right(size_t m, size_t k, size_t n, int (*keep)(size_t r, size_t c),
                          double budget_s) {
     for (int token = 0; token < 2; token++) {
@@ -264,6 +332,9 @@ int main(void) {
         cmocka_unit_test(test_options_of_other_versions),
         cmocka_unit_test(test_a_level_this_machine_lacks),
         cmocka_unit_test(test_unpack_is_exact),
+        cmocka_unit_test(test_denormal_weights),
+        cmocka_unit_test(test_more_rows_than_a_block_has),
+        cmocka_unit_test(test_a_very_wide_matrix_is_not_timed),
         cmocka_unit_test(test_adversarial_shapes),
         cmocka_unit_test(test_x_is_packed_where_it_must_be),
         cmocka_unit_test(test_defaults_and_nothing_to_do),

@@ -237,7 +237,7 @@ static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) 
             for (size_t r = 0; r < sm_min_size(mr, rows - r0); r++) {
                 const sm_nibble n = sm_nibble_of(mr, r);
                 const size_t c = index[0] + (size_t)(index[1 + n.word] >> n.shift & 15);
-                if (value[r] != 0.0f) dense[(row ? row[r] : r0 + r) * cols + c] = value[r];
+                if (!sm_is_zero(value[r])) dense[(row ? row[r] : r0 + r) * cols + c] = value[r];
             }
         }
         if (given) index += mr;

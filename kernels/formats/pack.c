@@ -79,8 +79,8 @@ sm_status sm_pack(const sm_csr *csr, const sm_kernel *kernel, size_t kt, size_t 
     p.in_place = sm_reads_in_place(kernel);
     p.by_columns = sm_by_columns(kernel);
     p.kt = sm_min_size(kt, csr->cols);
-    p.mc =
-        sm_min_size(sm_ceil_div(mc, kernel->mr), sm_ceil_div(csr->rows, kernel->mr)) * kernel->mr;
+    const size_t rows = sm_min_size(sm_min_size(mc, SM_MAX_BLOCK_ROWS), csr->rows);
+    p.mc = sm_round_up(rows, kernel->mr);
     p.tiles = sm_ceil_div(p.cols, p.kt);
     const int intel = sm_core_of_intel();
     p.ask_from = sm_core_ask_from(&p, intel);
@@ -124,7 +124,7 @@ static void gather(const sm_packed *p, float *segment, uint32_t *cursor, sm_csr 
                 uint32_t *at = &cursor[p->block_row[b] + r];
                 for (size_t c = 0; c < cols; c++) {
                     const float v = segment[r * cols + c];
-                    if (v == 0.0f) continue;
+                    if (sm_is_zero(v)) continue;
                     if (place) {
                         out->col[*at] = (uint32_t)(c0 + c);
                         out->val[*at] = v;

@@ -297,9 +297,6 @@ static size_t count_groups(const sm_packed *p) {
 static sm_status pack(const sm_csr *csr, sm_packed *out) {
     const size_t heads = count_groups(out) * out->tiles * (COUNTS + out->kernel->mr);
     order o;
-    if (out->mc > SM_MAX_BLOCK_ROWS)
-        return sm_fail(SM_E_LIMIT, "%s: row blocks of %zu rows: expected at most %d",
-                       out->kernel->name, out->mc, SM_MAX_BLOCK_ROWS);
     uint32_t *cursor = sm_alloc(csr->rows, sizeof *cursor);
     out->head16 = sm_alloc(heads, sizeof *out->head16);
     int have = order_alloc(out, &o) && cursor && out->head16;
@@ -334,7 +331,7 @@ static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) 
                 row[g.index[shared_index(&g, i) + r / 2] / unit] = g.value[shared_value(&g, i) + r];
             for (size_t i = 0; i < g.singles; i++) {
                 const float value = g.value[single_value(&g, i) + r];
-                if (value != 0.0f) row[g.index[single_index(&g, i) + r] / unit] = value;
+                if (!sm_is_zero(value)) row[g.index[single_index(&g, i) + r] / unit] = value;
             }
         }
         pass(&g);

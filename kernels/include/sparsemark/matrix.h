@@ -14,8 +14,8 @@ extern "C" {
 /* W[rows, cols] in compressed sparse row form; rows are outputs (M), columns are inputs (K).
  * Invariants, checked by sm_csr_check(): row_ptr[0] == 0, row_ptr never decreases,
  * row_ptr[rows] == nnz, columns strictly increase within a row and are < cols, values are finite
- * and not zero. Owned: made by a function whose name ends in _alloc, _read, _copy or _from_dense,
- * released by sm_csr_free(). Arrays are 64-byte aligned. */
+ * and not zero. Owned where made by sm_csr_alloc(), sm_csr_from_dense() or
+ * sm_plan_unpack(), and then released by sm_csr_free(). Arrays are 64-byte aligned. */
 typedef struct sm_csr {
     size_t rows, cols, nnz;
     uint32_t *row_ptr; /* rows + 1 */

@@ -23,7 +23,7 @@ typedef enum sm_layout {
  * Y is y[m * y_rs + n * y_cs]; strides are in elements, one of each pair is 1 and the other is at
  * least the extent it steps over. No alignment is required; rows of whole cache lines are fastest,
  * for X may be read where it lies. Y must not overlap X, bias or the weights. X is finite: a padded
- * zero times infinity would be NaN. */
+ * zero times infinity would be NaN; so may be sums that overflow in parts, clamped or not. */
 typedef struct sm_args {
     const float *x;
     ptrdiff_t x_rs, x_cs;
@@ -62,7 +62,8 @@ typedef void sm_parallel_for(void *pool, size_t tasks, void (*task)(void *arg, s
 
 /* Zeroed fields mean "choose"; set size to sizeof(sm_plan_options). size is the struct's version:
  * later versions only add fields at the end. A smaller size, of an older header, leaves the fields
- * that it lacks zero; a larger one is taken when its further bytes are zero, else SM_E_ARG. */
+ * that it lacks zero; a larger one, of 4096 bytes at most, is taken when its further bytes are
+ * zero, else SM_E_ARG. */
 typedef struct sm_plan_options {
     size_t size;
     size_t n;         /* N to choose for and to share among threads; 0 = 128. Another N runs, may be
@@ -74,7 +75,7 @@ typedef struct sm_plan_options {
     uint32_t format_mask; /* 1u << format that may be used; 0 = all */
     const char *kernel;   /* exactly this kernel, or NULL */
     size_t kt;            /* columns of W in a K tile, 0 = choose */
-    size_t mc;            /* rows of W in a row block, 0 = choose */
+    size_t mc;            /* rows of W in a row block, 0 = choose; beyond 65536 it is that many */
     double budget_s;      /* seconds to spend on timing candidates; 0 = 0.05; < 0 = do not time */
     sm_parallel_for *parallel_for; /* NULL: the plan owns threads - 1 threads of its own */
     void *pool;
@@ -104,8 +105,10 @@ typedef struct sm_plan sm_plan;
 /* Packs w for the fastest usable kernel: by timing the candidates within the budget, on a sample of
  * w and, where the budget allows, the first of them on whole calls; nobody reports these. Dense is
  * kept unless sparse wins by 5 %; matrices of more than 2^20 elements and less than 1 % nonzeros
- * are not held against it. w is copied, not kept. SM_E_ARG (unknown kernel, no kernel fits the
- * masks), SM_E_ISA, SM_E_LIMIT, SM_E_NOMEM. */
+ * are not held against it, and where X of one strip has more than 2^24 elements nothing is timed.
+ * w is checked by sm_csr_check() and copied, not kept. SM_E_ARG (w is NULL or has no row or column,
+ * unknown kernel, no kernel fits the masks), SM_E_FORMAT, SM_E_ISA (also: the kernel's level is not
+ * in isa_mask), SM_E_LIMIT, SM_E_NOMEM. */
 sm_status sm_plan_create(const sm_csr *w, const sm_plan_options *options, sm_plan **out);
 void sm_plan_free(sm_plan *plan); /* accepts NULL */
 

@@ -65,9 +65,9 @@ typedef struct sm_prune_options {
 } sm_prune_options;
 
 typedef struct sm_prune_result {
-    float
-        threshold; /* what (pooled) |score| was to reach: the least kept; INFINITY: none; nm: NaN */
-    size_t kept;   /* ones of the mask */
+    float threshold; /* what (pooled) |score| was to reach: the options', or the least kept;
+                        INFINITY: none; nm: NaN */
+    size_t kept;     /* ones of the mask */
 } sm_prune_result;
 
 /* mask[i] = 1 where weight i stays, 0 where it goes; mask and score have the product of shape
@@ -89,7 +89,7 @@ sm_status sm_prune_mask(const float *score, const size_t *shape, size_t rank,
                         const sm_prune_options *options, uint8_t *mask, sm_prune_result *result);
 
 /* One threshold over many tensors: keeps k of all their elements by the rule of one. INFINITY where
- * it keeps none. */
+ * it keeps none; scores are finite, for infinite ones are not told from that. */
 sm_status sm_prune_threshold(const float *const *scores, const size_t *counts, size_t tensors,
                              double sparsity, float *threshold);
 

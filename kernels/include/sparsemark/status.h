@@ -18,11 +18,12 @@ typedef enum sm_status {
 } sm_status;
 
 /* Returns one line that says what failed, where (file, line or offset) and what was expected.
- * It belongs to the calling thread and holds until that thread's next failing call; "" before. */
+ * It belongs to the calling thread and holds until that thread's next call that fails, or that
+ * succeeds although something it tried did not; "" before. */
 const char *sm_message(void);
 
-/* Sets the calling thread's message (printf rules; cut to 511 bytes) and returns status, so that a
- * failure is written as `return sm_fail(SM_E_ARG, "...", ...);`. */
+/* Sets the calling thread's message (printf rules; cut to 511 bytes, line ends become spaces) and
+ * returns status, so that a failure is written as `return sm_fail(SM_E_ARG, "...", ...);`. */
 sm_status sm_fail(sm_status status, const char *format, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 2, 3), cold))
