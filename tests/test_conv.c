@@ -111,6 +111,7 @@ static double run_case(conv_case *c, const sm_plan *plan) {
 }
 
 static void check_kernel(conv_case *c, const sm_kernel *kernel, size_t threads) {
+    assert_true(kernel->nr <= 128); /* strips of images are no wider */
     const sm_plan_options o = {.size = sizeof o,
                                .kernel = kernel->name,
                                .n = c->p.args.n,
