@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import unittest
 
 from ab_builds import DEATHS, KERNEL, LIBRARY, Builds, ab, needs_library
@@ -196,6 +197,14 @@ class Replay(ProgramTest):
                      "again +", "1 SLOW, 0 FAST, 1 SAME, 0 AMBIGUOUS; 11 rounds, then 11"):
             self.assertIn(part, text)
         self.assertNotIn("busy", text)
+
+    def test_rounds_that_time_did_not_leave(self):
+        record = Maker().record([0.1], again={0: 0.1})
+        self.assertNotIn("TIME RAN OUT", self.replay(record, code=1))
+        record["blocks"][0]["rounds_asked"] = 11
+        record["blocks"][1]["rounds_asked"] = 12
+        text = self.replay(record, code=1)
+        self.assertEqual(re.findall(r"TIME RAN OUT: (.*?);", text), ["11 of 12 rounds of block 2"])
 
     def test_a_busy_machine_is_named(self):
         record = Maker(tainted=0.43).record([0.0, 0.0])

@@ -120,6 +120,17 @@ static void print_header(const json_t *record, const char *bullet) {
                  bullet, percent(options, "delta"));
 }
 
+/* Of records that do not say how many rounds were asked for nothing is said. */
+static void print_if_short(const json_t *block, size_t number) {
+    const size_t asked = ab_count(block, "rounds_asked");
+    const size_t done = json_array_size(json_object_get(block, "rounds"));
+    if (done < asked)
+        (void)printf(
+            "TIME RAN OUT: %zu of %zu rounds of block %zu; what is slower may be AMBIGUOUS "
+            "for that, more --time decides\n",
+            done, asked, number);
+}
+
 static void print_summary(const json_t *record, const json_t *verdict) {
     const json_t *counts = json_object_get(verdict, "counts");
     const json_t *control = json_object_get(verdict, "control");
@@ -135,6 +146,8 @@ static void print_summary(const json_t *record, const json_t *verdict) {
         "; control %+.1f %%%s; %.0f %% of %zu samples disturbed\n", percent(control, "effect"),
         json_is_true(json_object_get(control, "moved")) ? ": it moved, so nothing can be said" : "",
         percent(verdict, "disturbed"), ab_count(verdict, "samples"));
+    for (size_t i = 0; i < json_array_size(blocks); i++)
+        print_if_short(json_array_get(blocks, i), i + 1);
 }
 
 static int print_people(const json_t *record, const json_t *verdict, ab_format format) {

@@ -54,6 +54,8 @@ int ab_rounds_run(const ab_block *block, json_t *select, json_t *record) {
         code = run_round(block, select, record, (json_int_t)(shuffle & INT64_MAX), what, rounds);
     }
     sm_progress_clear();
-    (void)json_array_append_new(blocks, json_pack("{s:O, s:o}", "cells", select, "rounds", rounds));
+    (void)json_array_append_new(blocks,
+                                json_pack("{s:O, s:I, s:o}", "cells", select, "rounds_asked",
+                                          (json_int_t)block->rounds, "rounds", rounds));
     return code;
 }
