@@ -121,11 +121,13 @@ sm_status sm_peer_prepare(size_t i, const sm_peer_problem *problem, void **state
     set_threads(&slots[i], made->threads);
     const sm_status status =
         slots[i].library.family->prepare(slots[i].library.api, problem, &made->inner);
-    if (status == SM_OK)
+    if (status == SM_OK) {
         *state = made;
-    else
-        free(made);
-    return status;
+        return SM_OK;
+    }
+    free(made);
+    return sm_fail(status, "peer %s, %zu x %zu, n %zu: %s: leave it out of --peers",
+                   entries[i].name, problem->m, problem->k, problem->n, sm_message());
 }
 
 void sm_peer_run(size_t i, void *state, const float *x, float *y) {
