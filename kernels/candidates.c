@@ -190,20 +190,11 @@ static int seldom_read(const listing *l, const sm_candidate *c) {
     return reads_x_there(l, c->kernel) && reads_of_x(l, c) < (double)most;
 }
 
-static int is(const sm_kernel *k, const char *variant) {
-    return strcmp(k->variant, variant) == 0;
-}
-
-/* Two variants multiply the same streams, one for Intel's cores and one for the others, as
- * spmm/sell_pointer.c and spmv/nm_ahead.c say; and `panel` is behind `sell` on Intel's, at 50 to
- * 98 % and with 9 to 512 columns. Timing both would cost the packing twice. */
+/* Timing both of two that multiply the same streams would cost the packing twice; and `panel` is
+ * behind `sell` on Intel's cores, at 50 to 98 % and with 9 to 512 columns. */
 static int for_other_cores(const listing *l, const sm_kernel *k) {
-    static const char *const of_intel[] = {"pointer", "direct", "ahead", NULL};
-    static const char *const of_others[] = {"quad", "place", "stream", "bucket", NULL};
-    if (!sm_isa_hand_written(k->isa)) return 0;
-    for (const char *const *v = l->intel ? of_others : of_intel; *v; v++)
-        if (is(k, *v)) return 1;
-    return 0;
+    const unsigned others = l->intel ? SM_FOR_OTHERS : SM_FOR_INTEL;
+    return sm_isa_hand_written(k->isa) && (sm_traits(k) & others);
 }
 
 /* Whether weights for few columns of X had better be asked for: where they come from memory, and on
@@ -213,10 +204,10 @@ static int ask_for_weights(const sm_csr *w, int intel) {
     return (intel && exceeds_l2(w)) || sm_from_memory(w);
 }
 
-/* `stream` and `ahead` ask for weights, `window` does not, which a sample of W may not show. */
+/* Which a sample of W may not show. */
 static int for_other_memory(const listing *l, const sm_kernel *k) {
-    if (!sm_isa_hand_written(k->isa)) return 0;
-    return l->ask_for_w ? is(k, "window") : is(k, "stream") || is(k, "ahead");
+    const unsigned others = l->ask_for_w ? SM_TAKES_W : SM_ASKS_FOR_W;
+    return sm_isa_hand_written(k->isa) && (sm_traits(k) & others);
 }
 
 /* One vector wide where there are two: fewer FMAs for each weight loaded, more passes over W. The

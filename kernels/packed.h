@@ -34,7 +34,7 @@ typedef struct sm_packed {
     size_t blocks, tiles, parts;
     size_t *block_row;  /* blocks + 1: first row of a block */
     size_t *part_block; /* parts + 1: first block of a part */
-    int in_place;       /* its kernel reads X where it lies, see sm_format */
+    int in_place;       /* its kernel reads X where it lies, see sm_trait */
     int by_columns;     /* see sm_by_columns() */
     size_t ask_from;    /* see sm_asks() */
     sm_ask_y ask_y;
@@ -182,11 +182,20 @@ typedef struct sm_format {
     size_t (*values)(const sm_csr *csr, size_t mr);
     /* A row costs a kernel the same whatever is in it. */
     int rows_alike;
-    /* Variants whose kernels read X where it lies: from sm_tile.x_rs and without alignment, and no
-     * column from sm_tile.n on. Where columns of X are next to each other, no strip is packed for
-     * them. */
-    const char *in_place[2];
 } sm_format;
+
+/* What a plan must know of a kernel beside its name and tile; the file of its body says it. */
+typedef enum sm_trait {
+    SM_PLAIN = 0,
+    SM_IN_PLACE = 1,  /* reads X where it lies: from sm_tile.x_rs and without alignment, and no
+                         column  from sm_tile.n on. Where columns of X are next to each other, no
+                         strip is  packed for it */
+    SM_FOR_INTEL = 2, /* one of two that multiply the same streams, for Intel's cores */
+    SM_FOR_OTHERS = 4,
+    SM_ASKS_FOR_W = 8, /* one of two likewise: asks for lines of W ahead, or does not */
+    SM_TAKES_W = 16
+} sm_trait;
+unsigned sm_traits(const sm_kernel *kernel);
 
 const sm_format *sm_format_of(const sm_kernel *kernel);
 size_t sm_format_index(const sm_kernel *kernel);

@@ -5,7 +5,8 @@
 
 #define SM_FORMAT(format) extern const sm_format sm_format_##format;
 #define SM_KERNEL(op, format, dtype, isa, variant, mr, nr)                                         \
-    sm_kernel_fn sm_##op##_##format##_##dtype##_##isa##_##variant##_##mr##x##nr;
+    sm_kernel_fn sm_##op##_##format##_##dtype##_##isa##_##variant##_##mr##x##nr;                   \
+    extern const unsigned sm_##op##_##format##_##dtype##_##isa##_##variant##_##mr##x##nr##_traits;
 #include "kernels.inc"
 #undef SM_FORMAT
 #undef SM_KERNEL
@@ -44,6 +45,15 @@ static const sm_kernel kernels[] = {
 };
 enum { KERNELS = sizeof kernels / sizeof kernels[0] };
 
+static const unsigned *const traits[] = {
+#define SM_FORMAT(format)
+#define SM_KERNEL(op, format, dtype, isa, variant, mr, nr)                                         \
+    &sm_##op##_##format##_##dtype##_##isa##_##variant##_##mr##x##nr##_traits,
+#include "kernels.inc"
+#undef SM_FORMAT
+#undef SM_KERNEL
+};
+
 size_t sm_kernel_count(void) {
     return KERNELS;
 }
@@ -80,9 +90,10 @@ int sm_by_columns(const sm_kernel *kernel) {
     return strcmp(kernel->op, "spmv") == 0;
 }
 
+unsigned sm_traits(const sm_kernel *kernel) {
+    return *traits[sm_kernel_find(kernel->name) - kernels];
+}
+
 int sm_reads_in_place(const sm_kernel *kernel) {
-    const char *const *variants = sm_format_of(kernel)->in_place;
-    for (size_t i = 0; i < 2; i++)
-        if (variants[i] && strcmp(kernel->variant, variants[i]) == 0) return 1;
-    return 0;
+    return (sm_traits(kernel) & SM_IN_PLACE) != 0;
 }

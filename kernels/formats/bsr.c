@@ -66,9 +66,5 @@ static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) 
                 dense[r * cols + *index / unit] = value[r - r0];
 }
 
-const sm_format sm_format_bsr = {.name = "bsr",
-                                 .pack = pack,
-                                 .expand = expand,
-                                 .max_kt = sm_offset_max_kt,
-                                 .values = values,
-                                 .in_place = {"unpacked"}};
+const sm_format sm_format_bsr = {
+    .name = "bsr", .pack = pack, .expand = expand, .max_kt = sm_offset_max_kt, .values = values};

@@ -49,5 +49,4 @@ static size_t max_kt(const sm_kernel *kernel) {
     return INT32_MAX; /* the gather takes offsets as signed */
 }
 
-const sm_format sm_format_csr = {
-    .name = "csr", .pack = pack, .expand = expand, .max_kt = max_kt, .in_place = {"row"}};
+const sm_format sm_format_csr = {.name = "csr", .pack = pack, .expand = expand, .max_kt = max_kt};

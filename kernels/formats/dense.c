@@ -47,9 +47,5 @@ static size_t max_kt(const sm_kernel *kernel) {
     return UINT32_MAX;
 }
 
-const sm_format sm_format_dense = {.name = "dense",
-                                   .pack = pack,
-                                   .expand = expand,
-                                   .max_kt = max_kt,
-                                   .rows_alike = 1,
-                                   .in_place = {"unpacked"}};
+const sm_format sm_format_dense = {
+    .name = "dense", .pack = pack, .expand = expand, .max_kt = max_kt, .rows_alike = 1};

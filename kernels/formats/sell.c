@@ -338,8 +338,5 @@ static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) 
     }
 }
 
-const sm_format sm_format_sell = {.name = "sell",
-                                  .pack = pack,
-                                  .expand = expand,
-                                  .max_kt = sm_offset_max_kt,
-                                  .in_place = {"place", "direct"}};
+const sm_format sm_format_sell = {
+    .name = "sell", .pack = pack, .expand = expand, .max_kt = sm_offset_max_kt};

@@ -16,6 +16,13 @@
 
 sm_kernel_fn SM_SYMBOL;
 
+/* See sm_trait; once in each body. */
+#define TRAITS_NAME_(symbol) symbol##_traits
+#define TRAITS_NAME(symbol) TRAITS_NAME_(symbol)
+#define TRAITS(set)                                                                                \
+    extern const unsigned TRAITS_NAME(SM_SYMBOL);                                                  \
+    const unsigned TRAITS_NAME(SM_SYMBOL) = (set);
+
 /* For a vector that several FMAs take: gcc would make it an operand in memory of each, and load it
  * as often. */
 SM_INLINE vec in_register(vec v) {
@@ -137,6 +144,13 @@ SM_INLINE void chains_add(vec acc[][NR][LV], const size_t chains, const size_t c
     default:                                                                                       \
         break;                                                                                     \
     }
+
+/* What the file of a kernel for few columns ends with; columns(w, t, n) is its body. */
+#define KERNEL_OF_FEW_COLUMNS(columns, traits)                                                     \
+    TRAITS(traits)                                                                                 \
+    void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {                                         \
+        COLUMNS(columns, w, t)                                                                     \
+    }
 #endif
 
 #if SM_NR >= VL
@@ -210,9 +224,10 @@ SM_INLINE vec vector_of(const strip *s, const float *row, const size_t j, const 
         body(w, t, NV);                                                                            \
     } while (0)
 
-/* What a kernel's file ends with: its entry, for packed strips or for X as it lies.
+/* What a kernel's file ends with: its traits and its entry, for packed strips or for X as it lies.
  * multiply(w, t, strip, nv) is its body. */
-#define KERNEL_OF_PACKED_X(multiply)                                                               \
+#define KERNEL_OF_PACKED_X(multiply, traits)                                                       \
+    TRAITS(traits)                                                                                 \
     SM_INLINE void narrow(const sm_packed *w, const sm_tile *t, const size_t nv) {                 \
         const strip s = packed_strip(t);                                                           \
         multiply(w, t, &s, nv);                                                                    \
@@ -220,7 +235,8 @@ SM_INLINE vec vector_of(const strip *s, const float *row, const size_t j, const 
     void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {                                         \
         NARROW(narrow, w, t);                                                                      \
     }
-#define KERNEL_OF_UNPACKED_X(multiply)                                                             \
+#define KERNEL_OF_UNPACKED_X(multiply, traits)                                                     \
+    TRAITS(SM_IN_PLACE | (traits))                                                                 \
     SM_INLINE void columns(const sm_packed *w, const sm_tile *t, const size_t nv,                  \
                            const int whole) {                                                      \
         const strip s = unpacked_strip(t, nv, whole);                                              \

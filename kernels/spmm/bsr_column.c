@@ -1,4 +1,4 @@
 /* SpMM, columns of MR weights, of X packed. */
 #include "spmm/bsr_columns.h"
 
-KERNEL_OF_PACKED_X(multiply)
+KERNEL_OF_PACKED_X(multiply, SM_PLAIN)

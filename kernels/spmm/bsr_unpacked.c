@@ -2,4 +2,4 @@
  * them takes longer than to read them from L2. */
 #include "spmm/bsr_columns.h"
 
-KERNEL_OF_UNPACKED_X(multiply)
+KERNEL_OF_UNPACKED_X(multiply, SM_PLAIN)

@@ -26,4 +26,4 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, co
     }
 }
 
-KERNEL_OF_UNPACKED_X(multiply)
+KERNEL_OF_UNPACKED_X(multiply, SM_PLAIN)

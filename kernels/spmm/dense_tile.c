@@ -1,4 +1,4 @@
 /* Dense control, of X packed. */
 #include "spmm/dense_columns.h"
 
-KERNEL_OF_PACKED_X(multiply)
+KERNEL_OF_PACKED_X(multiply, SM_PLAIN)

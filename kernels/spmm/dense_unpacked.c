@@ -2,4 +2,4 @@
  * from L2. */
 #include "spmm/dense_columns.h"
 
-KERNEL_OF_UNPACKED_X(multiply)
+KERNEL_OF_UNPACKED_X(multiply, SM_PLAIN)

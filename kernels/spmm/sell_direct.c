@@ -4,4 +4,4 @@
 #define SELL_POINTERS 1
 #include "spmm/sell_steps.h"
 
-KERNEL_OF_UNPACKED_X(multiply)
+KERNEL_OF_UNPACKED_X(multiply, SM_FOR_INTEL)

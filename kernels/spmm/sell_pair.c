@@ -59,4 +59,4 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, co
     }
 }
 
-KERNEL_OF_PACKED_X(multiply)
+KERNEL_OF_PACKED_X(multiply, SM_PLAIN)

@@ -3,4 +3,4 @@
  * and do not share a few sets of L1, as rows whose distance is a multiple of 1 KiB do. */
 #include "spmm/sell_steps.h"
 
-KERNEL_OF_UNPACKED_X(multiply)
+KERNEL_OF_UNPACKED_X(multiply, SM_FOR_OTHERS)

@@ -9,4 +9,4 @@
 #define SELL_POINTERS 1
 #include "spmm/sell_steps.h"
 
-KERNEL_OF_PACKED_X(multiply)
+KERNEL_OF_PACKED_X(multiply, SM_FOR_INTEL)

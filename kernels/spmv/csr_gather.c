@@ -5,6 +5,8 @@
 
 _Static_assert(MR == 1 && NR == 1, "one row, one column");
 
+TRAITS(SM_PLAIN)
+
 void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
     enum { CHAINS = 4 }; /* gathers are slow enough for four chains to hide the FMA latency */
     const size_t segment = t->block * w->tiles + t->tile;

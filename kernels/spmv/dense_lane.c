@@ -51,6 +51,4 @@ SM_INLINE void columns(const sm_packed *w, const sm_tile *t, const size_t n) {
     for (; r0 < rows; r0 += MR) panels(w, t, value + r0 * cols, r0, 1, n);
 }
 
-void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
-    COLUMNS(columns, w, t)
-}
+KERNEL_OF_FEW_COLUMNS(columns, SM_PLAIN)

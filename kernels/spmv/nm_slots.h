@@ -102,8 +102,6 @@ SM_INLINE void columns(const sm_packed *w, const sm_tile *t, const size_t n) {
     }
 }
 
-void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {
-    COLUMNS(columns, w, t)
-}
+KERNEL_OF_FEW_COLUMNS(columns, NM_TRAITS)
 
 #endif

@@ -1,5 +1,6 @@
 /* SpMV over slots, for weights that are in a cache, on Intel's cores surely in L2: there each
  * prefetch would take the place of a load. */
+#define NM_TRAITS (SM_TAKES_W)
 #define ASK_VALUE(p)
 #define ASK_INDEX(p)
 #define ASK_PAGES 0
