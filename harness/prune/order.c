@@ -64,14 +64,16 @@ static sm_status check_names(const sm_prune_job *job, const sm_prune_row *row) {
     return SM_OK;
 }
 
-typedef const sm_prune_row *layer;
+typedef struct layer {
+    const sm_prune_row *row;
+} layer;
 
 /* One row of names for convolutions and one for dense layers: *other is one that has another. */
 static int one_stem_each(const layer *layers, size_t count, const char **one, const char **other) {
     const char *first[2] = {NULL, NULL};
     for (size_t i = 0; i < count; i++) {
-        const char *name = layers[i]->tensor->name;
-        const int conv = layers[i]->tensor->rank == 4;
+        const char *name = layers[i].row->tensor->name;
+        const int conv = layers[i].row->tensor->rank == 4;
         if (!conv && i + 1 == count && has_last_name(name)) continue;
         if (!first[conv]) first[conv] = name;
         size_t numbers;
@@ -85,8 +87,8 @@ static int one_stem_each(const layer *layers, size_t count, const char **one, co
 }
 
 static int by_name(const void *left, const void *right) {
-    const sm_tensor *a = (*(const layer *)left)->tensor;
-    const sm_tensor *b = (*(const layer *)right)->tensor;
+    const sm_tensor *a = ((const layer *)left)->row->tensor;
+    const sm_tensor *b = ((const layer *)right)->row->tensor;
     if (a->rank != b->rank) return a->rank > b->rank ? -1 : 1;
     const int last = has_last_name(a->name) - has_last_name(b->name);
     return last && a->rank == 2 ? last : strverscmp(a->name, b->name);
@@ -95,13 +97,13 @@ static int by_name(const void *left, const void *right) {
 /* The first layer that the one behind it does not fit; count - 1 where all fit. */
 static size_t chain_end(const layer *layers, size_t count) {
     size_t i = 0;
-    while (i + 1 < count && sm_layer_fits(layers[i], layers[i + 1])) i++;
+    while (i + 1 < count && sm_layer_fits(layers[i].row, layers[i + 1].row)) i++;
     return i;
 }
 
 static int is_alphabetical(const layer *layers, size_t count) {
     for (size_t i = 0; i + 1 < count; i++)
-        if (strcmp(layers[i]->tensor->name, layers[i + 1]->tensor->name) > 0) return 0;
+        if (strcmp(layers[i].row->tensor->name, layers[i + 1].row->tensor->name) > 0) return 0;
     return 1;
 }
 
@@ -117,12 +119,12 @@ static sm_status sort(const sm_prune_row *row, layer *layers, size_t count, laye
     const int by_file = !is_alphabetical(layers, count) && chain_end(layers, count) + 1 == count;
     if (by_names && by_file && memcmp(named, layers, count * sizeof *named) != 0)
         return doubt(row, "names and places in the file say different orders",
-                     named[0]->tensor->name, layers[0]->tensor->name);
+                     named[0].row->tensor->name, layers[0].row->tensor->name);
     if (by_names) memcpy(layers, named, count * sizeof *named);
     if (by_names || by_file) return SM_OK;
     if (!clear) return doubt(row, "names give no order", one, other);
-    return doubt(row, "outputs and inputs of neighbours do not fit", named[end]->tensor->name,
-                 named[end + 1]->tensor->name);
+    return doubt(row, "outputs and inputs of neighbours do not fit", named[end].row->tensor->name,
+                 named[end + 1].row->tensor->name);
 }
 
 sm_status sm_layer_next(const sm_prune_job *job, size_t of, size_t *next) {
@@ -132,11 +134,11 @@ sm_status sm_layer_next(const sm_prune_job *job, size_t of, size_t *next) {
     if (!layers) return sm_fail(SM_E_NOMEM, "no memory for the order of %zu layers", tensors);
     size_t count = 0;
     for (size_t i = 0; i < tensors; i++)
-        if (sm_is_layer(&job->rows[i])) layers[count++] = &job->rows[i];
+        if (sm_is_layer(&job->rows[i])) layers[count++].row = &job->rows[i];
     const sm_status status = sort(&job->rows[of], layers, count, layers + tensors);
     *next = SIZE_MAX;
     for (size_t i = 0; status == SM_OK && i + 1 < count; i++)
-        if (layers[i] == &job->rows[of]) *next = (size_t)(layers[i + 1] - job->rows);
+        if (layers[i].row == &job->rows[of]) *next = (size_t)(layers[i + 1].row - job->rows);
     free(layers);
     return status;
 }
