@@ -301,7 +301,7 @@ def bytes_rows(curves):
         for p in curve.points:
             timed = p.speedup and not outside_means(p.marks)
             values = (p.bytes_share, p.moved_share, 1 / p.speedup if timed else None)
-            key = (curve.n, round(100 * p.sparsity))
+            key = (curve.n, round(100 * p.asked))
             for measure, value in zip(MEASURES, values):
                 if value and math.isfinite(value):
                     buckets.setdefault(key + (measure,), []).append((value, bool(p.marks)))

@@ -55,6 +55,7 @@ class Run:
 @dataclass
 class Point:
     sparsity: float
+    asked: float  # sparsity that was asked for, or its own where none was
     speedup: float | None
     low: float | None
     high: float | None
@@ -228,6 +229,8 @@ def _point(cells):
 
     return Point(
         sparsity=sum(map(_place, cells)) / len(cells),
+        asked=sum(_place(c) if c.get("sparsity_asked") is None else c["sparsity_asked"]
+                  for c in cells) / len(cells),
         speedup=_mean(c["speedup_dense"] for c in cells),
         low=_mean(c["speedup_ci_low"] for c in cells),
         high=_mean(c["speedup_ci_high"] for c in cells),
@@ -372,9 +375,9 @@ def means_of(curves):
         nearest = {}  # a layer counts once at a percent
         for point in curve.points:
             if point.speedup and not outside_means(point.marks):
-                percent = round(100 * point.sparsity)
+                percent = round(100 * point.asked)
                 nearest[percent] = min(nearest.get(percent, point), point,
-                                       key=lambda p: abs(100 * p.sparsity - percent))
+                                       key=lambda p: abs(100 * p.asked - percent))
         for percent, point in nearest.items():
             buckets[(curve.conditions, curve.n, curve.series, percent)].append((point, curve))
     rows = []

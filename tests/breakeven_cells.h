@@ -62,6 +62,7 @@ static inline sm_cell *add(const char *layer, const char *format, double sparsit
     cell->m = cell->k = cell->n = 512;
     cell->threads = 1;
     cell->sparsity = sparsity;
+    cell->sparsity_asked = NAN;
     cell->speedup_dense = speedup;
     cell->speedup_ci_low = speedup / 1.04;
     cell->speedup_ci_high = speedup * 1.04;

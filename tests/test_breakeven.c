@@ -207,6 +207,23 @@ static void a_group_without_its_apart(void **state) {
     sm_breakeven_free(&b);
 }
 
+/* Blocks of two layers were cut to 90 %, and left them 91.4 and 89.5 % zero. */
+static void means_join_what_was_asked_for_alike(void **state) {
+    (void)state;
+    add("a", "panel", 0.914, 2)->sparsity_asked = 0.9;
+    add("b", "panel", 0.895, 8)->sparsity_asked = 0.9;
+    sm_breakeven b;
+    assert_int_equal(sm_breakeven_compute(&set, &b), SM_OK);
+    assert_int_equal(b.mean_count, 2); /* of the format and of the best */
+    for (size_t i = 0; i < b.mean_count; i++) {
+        assert_near(0.9, b.means[i].sparsity);
+        assert_near(4, b.means[i].speedup);
+        assert_int_equal(b.means[i].points, 2);
+    }
+    assert_near(0.914, curve_of(&b, "a", "panel")->points->sparsity);
+    sm_breakeven_free(&b);
+}
+
 static void means_over_layers(void **state) {
     (void)state;
     add("a", "panel", 0.7, 2);
@@ -363,6 +380,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_is_left_out_and_what_is_marked, reset, clear),
         cmocka_unit_test_setup_teardown(conditions_do_not_mix, reset, clear),
         cmocka_unit_test_setup_teardown(a_group_without_its_apart, reset, clear),
+        cmocka_unit_test_setup_teardown(means_join_what_was_asked_for_alike, reset, clear),
         cmocka_unit_test_setup_teardown(means_over_layers, reset, clear),
         cmocka_unit_test_setup_teardown(mean_over_formats, reset, clear),
         cmocka_unit_test_setup_teardown(json_says_the_same, reset, clear),

@@ -285,6 +285,14 @@ class Rules(Report):
         self.assertAlmostEqual(found["seeded-gaussian"]["worst"], 2)
         self.assertEqual(found["seeded-gaussian"]["worst_layer"], "a")
 
+    def test_means_join_what_was_asked_for_alike(self):
+        curves = self.curves(RUN, cell("a", 0.914, 2.0, sparsity_asked=0.9),
+                             cell("b", 0.895, 8.0, sparsity_asked=0.9))
+        mean, = report_data.means_of(curves)
+        self.assertEqual((mean["percent"], mean["points"]), (90, 2))
+        self.assertAlmostEqual(mean["geomean"], 4)
+        self.assertEqual({row["sparsity"] for row in report_charts.bytes_rows(curves)}, {0.9})
+
     def test_means_leave_out_what_is_not_what_it_claims(self):
         records = (cell("a", speedup=2.0), cell("b", speedup=8.0, taints=["noisy"]),
                    cell("c", speedup=100.0, taints=["weak-baseline"]),

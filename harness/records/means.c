@@ -1,5 +1,6 @@
-/* Geometric means over layers at one sparsity, with the layer that fares worst: a mean alone hides
- * the layer that gets slower. No mean mixes runs, provenances or conditions. */
+/* Geometric means over layers at one sparsity, as asked for where it was: layers of other shapes
+ * reach others with the same blocks. With the layer that fares worst: a mean alone hides the layer
+ * that gets slower. No mean mixes runs, provenances or conditions. */
 #include "records/breakeven.h"
 
 #include <math.h>
@@ -66,7 +67,7 @@ static sm_mean mean_of(const item *items, size_t count) {
 /* How far an item is from its percent: a layer counts once there, with the nearest of its points.
  */
 static double off(const item *it) {
-    return fabs(it->point->sparsity - it->percent / 100.0);
+    return fabs(it->point->asked - it->percent / 100.0);
 }
 
 sm_status sm_means_compute(sm_breakeven *breakeven) {
@@ -83,7 +84,7 @@ sm_status sm_means_compute(sm_breakeven *breakeven) {
         for (size_t j = 0; j < curve->count; j++) {
             const sm_curve_point *point = &curve->points[j];
             if (point->apart) continue;
-            const item it = {curve, point, (int)lround(100 * point->sparsity)};
+            const item it = {curve, point, (int)lround(100 * point->asked)};
             item *last = count > 0 ? items + count - 1 : NULL;
             if (!last || last->curve != curve || last->percent != it.percent)
                 items[count++] = it;
