@@ -143,6 +143,9 @@ static inline size_t sm_column_unit(const sm_packed *w) {
  * ends in as many zeros. */
 enum { SM_OFFSETS_AHEAD = 16 };
 
+/* Words of a head of `sell` before its rows, see formats/sell.c. */
+enum { SM_SELL_COUNTS = 2 };
+
 /* Largest kt whose offsets fit, and whose columns can be counted in 16 bits. */
 static inline size_t sm_offset_max_kt(const sm_kernel *k) {
     if (sm_by_columns(k)) return UINT16_MAX;

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COUNTS = 2 }; /* words of a head before its rows */
 enum { PARTNERS = 64 };
 
 /* Two rows, the longer one first. */
@@ -160,7 +159,7 @@ static int by_steps(const void *a, const void *b) {
 /* Decides the order of a segment's rows and what a group stores: writes the heads. */
 static void plan_segment(sm_packed *p, order *o, size_t block, size_t tile, place *at) {
     const size_t rows = sm_block_rows(p, block), padded = whole_groups(p, block);
-    const size_t mr = p->kernel->mr, head_words = COUNTS + mr;
+    const size_t mr = p->kernel->mr, head_words = SM_SELL_COUNTS + mr;
     sort_rows(o, rows, sm_tile_cols(p, tile));
     for (size_t r = rows; r < padded; r++) o->row[r] = (uint32_t)r;
     for (size_t i = 0; i < padded; i += 2) pair_first(o, o->row + i, padded - i);
@@ -174,7 +173,7 @@ static void plan_segment(sm_packed *p, order *o, size_t block, size_t tile, plac
         for (size_t q = 0; q < mr / 2; q++) turns = sm_min_size(turns, pairs[q].shared);
         head[0] = (uint16_t)turns;
         head[1] = (uint16_t)(steps - 2 * turns);
-        for (size_t r = 0; r < mr; r++) head[COUNTS + r] = (uint16_t)row[r];
+        for (size_t r = 0; r < mr; r++) head[SM_SELL_COUNTS + r] = (uint16_t)row[r];
         at->index += steps * mr - turns * mr / 2;
         at->value += steps * mr;
     }
@@ -251,10 +250,10 @@ static void fill_segment(const sm_csr *csr, sm_packed *p, order *o, size_t segme
     const size_t mr = p->kernel->mr;
     group g = {.index = p->index16 + p->index_at[segment],
                .value = p->value + p->value_at[segment]};
-    for (; head < end; head += COUNTS + mr) {
+    for (; head < end; head += SM_SELL_COUNTS + mr) {
         g = group_at(p, head, g.index, g.value);
         for (size_t r = 0; r < mr; r++) {
-            const uint16_t *row = head + COUNTS + r;
+            const uint16_t *row = head + SM_SELL_COUNTS + r;
             if (r % 2 == 0) take_shared(o, row[0], row[1], g.turns);
             fill_row(csr, p, o, *row, r, tile * p->kt, &g);
         }
@@ -295,7 +294,7 @@ static size_t count_groups(const sm_packed *p) {
 }
 
 static sm_status pack(const sm_csr *csr, sm_packed *out) {
-    const size_t heads = count_groups(out) * out->tiles * (COUNTS + out->kernel->mr);
+    const size_t heads = count_groups(out) * out->tiles * (SM_SELL_COUNTS + out->kernel->mr);
     order o;
     uint32_t *cursor = sm_alloc(csr->rows, sizeof *cursor);
     out->head16 = sm_alloc(heads, sizeof *out->head16);
@@ -323,10 +322,10 @@ static void expand(const sm_packed *p, size_t block, size_t tile, float *dense) 
     const uint16_t *end = p->head16 + p->head_at[segment + 1];
     group g = {.index = p->index16 + p->index_at[segment],
                .value = p->value + p->value_at[segment]};
-    for (; head < end; head += COUNTS + mr) {
+    for (; head < end; head += SM_SELL_COUNTS + mr) {
         g = group_at(p, head, g.index, g.value);
         for (size_t r = 0; r < mr; r++) {
-            float *row = dense + head[COUNTS + r] * cols;
+            float *row = dense + head[SM_SELL_COUNTS + r] * cols;
             for (size_t i = 0; i < g.turns; i++)
                 row[g.index[shared_index(&g, i) + r / 2] / unit] = g.value[shared_value(&g, i) + r];
             for (size_t i = 0; i < g.singles; i++) {

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_RANK = 8, MAX_M = 16 };
+enum { MAX_RANK = 8 };
 
 /* 2^31 as of a matrix is not asked for: nothing here counts in 32 bits. */
 static sm_status count_elements(const size_t *shape, size_t rank, size_t *count) {
@@ -43,9 +43,9 @@ static int is_unstructured(const sm_pattern *p) {
 static sm_status check_sizes(const sm_pattern *p) {
     if (p->kind == SM_PATTERN_BLOCK && (p->r == 0 || p->c == 0))
         return sm_fail(SM_E_ARG, "block:%zux%zu: expected at least 1 x 1", p->r, p->c);
-    if (p->kind == SM_PATTERN_NM && !(p->n >= 1 && p->n <= p->m && p->m <= MAX_M && p->v >= 1))
+    if (p->kind == SM_PATTERN_NM && !(p->n >= 1 && p->n <= p->m && p->m <= SM_MOST_M && p->v >= 1))
         return sm_fail(SM_E_ARG, "nm:%zu:%zu@%zu: expected 1 <= N <= M <= %d and V from 1 on", p->n,
-                       p->m, p->v, MAX_M);
+                       p->m, p->v, SM_MOST_M);
     return SM_OK;
 }
 

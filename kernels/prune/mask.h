@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { SM_MOST_M = 16 }; /* of N:M */
+
 /* Row o, column k = i * space + s of the matrix is element o * out_step + i * in_step + s *
  * space_step of the tensor. space: places of a convolution's window, 1 for a matrix. */
 typedef struct sm_weights {

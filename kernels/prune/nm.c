@@ -6,7 +6,7 @@
 #include "prune/mask.h"
 #include "prune/threshold.h"
 
-enum { MAX_M = 16, LANES = 256 };
+enum { LANES = 256 };
 
 /* Groups whose elements lie alike: element j of lane l is at l * lane_step + j * step, its score
  * the sum over `rows` weights row_step apart. */
@@ -50,7 +50,7 @@ static void store(const groups *g, const int32_t *restrict rank, size_t lanes, i
 }
 
 static void mask_groups(const groups *g, size_t n, const float *score, uint8_t *mask) {
-    int32_t tile[MAX_M][LANES], rank[LANES];
+    int32_t tile[SM_MOST_M][LANES], rank[LANES];
     for (size_t first = 0; first < g->lanes; first += LANES) {
         const size_t lanes = sm_min_size(g->lanes - first, LANES);
         const size_t at = first * g->lane_step;

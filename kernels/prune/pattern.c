@@ -1,10 +1,9 @@
 /* The grammar of patterns. Each has one spelling, so that equal names are equal patterns. */
+#include "prune/mask.h"
 #include <math.h>
-#include <sparsemark/prune.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_M = 16 };
 #define MAX_SIDE ((size_t)1 << 31) /* as of a matrix */
 
 static int skip_word(const char **at, const char *word) {
@@ -34,8 +33,8 @@ static int is_block(const char *sizes, sm_pattern *out) {
 static int is_nm(const char *sizes, sm_pattern *out) {
     out->kind = SM_PATTERN_NM;
     out->v = 1;
-    return skip_number(&sizes, MAX_M, &out->n) && skip_word(&sizes, ":") &&
-           skip_number(&sizes, MAX_M, &out->m) && out->n <= out->m &&
+    return skip_number(&sizes, SM_MOST_M, &out->n) && skip_word(&sizes, ":") &&
+           skip_number(&sizes, SM_MOST_M, &out->m) && out->n <= out->m &&
            (!skip_word(&sizes, "@") || skip_number(&sizes, MAX_SIDE, &out->v)) && *sizes == '\0';
 }
 

@@ -17,7 +17,7 @@ _Static_assert(MR *NV + 3 <= VEC_REGS, "the tile, two weights and a vector of X 
 
 enum {
     TURN = 3, /* offsets */
-    COUNTS = 2,
+    COUNTS = SM_SELL_COUNTS,
     HEAD = COUNTS + MR
 };
 

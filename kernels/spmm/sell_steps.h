@@ -100,7 +100,7 @@ SM_INLINE void single_step(vec acc[MR][NV], const uint64_t offsets[QUADS], const
 }
 
 SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, const size_t nv) {
-    enum { COUNTS = 2, HEAD = COUNTS + MR };
+    enum { COUNTS = SM_SELL_COUNTS, HEAD = COUNTS + MR };
     const size_t segment = t->block * w->tiles + t->tile;
     const size_t rows = sm_block_rows(w, t->block);
     const uint16_t *head = w->head16 + w->head_at[segment];
