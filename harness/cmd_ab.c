@@ -44,7 +44,7 @@ typedef struct ab_options {
     const char *save, *replay, *measuring; /* measuring: an option that --replay excludes */
     char *inject;
     ab_format format;
-    int strict, help;
+    int strict;
 } ab_options;
 
 enum {
@@ -160,7 +160,8 @@ static sm_status set_measuring(ab_options *o, int option, char *value) {
     return SM_OK;
 }
 
-static sm_status set_option(ab_options *o, int option, char *value) {
+static sm_status set_option(void *arg, int option, char *value) {
+    ab_options *o = arg;
     if (option <= OPT_LAST_MEASURING) {
         o->measuring = long_options[option - OPT_BASE].name;
         return set_measuring(o, option, value);
@@ -173,11 +174,8 @@ static sm_status set_option(ab_options *o, int option, char *value) {
         break;
     case OPT_FORMAT:
         return set_format(o, value);
-    case OPT_STRICT:
-        o->strict = 1;
-        break;
     default:
-        o->help = 1;
+        o->strict = 1;
         break;
     }
     return SM_OK;
@@ -227,25 +225,8 @@ static int compare(const ab_options *o) {
 
 int cmd_ab(int argc, char **argv) {
     ab_options o = {.request = {.run = {.seed = 1}}};
-    sm_status status = SM_OK;
-    int option, code = -1;
-    opterr = 0;
-    optind = 1;
-    while (status == SM_OK && (option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
-        if (option == '?' || option == ':') {
-            code = complain_option(option, argv);
-            break;
-        }
-        status = set_option(&o, option, optarg);
-    }
-    if (code < 0 && status == SM_OK && o.help) {
-        fputs(usage, stdout);
-        code = finish_stdout(EXIT_CODE_OK);
-    }
-    if (code < 0 && status == SM_OK && optind < argc)
-        status = sm_fail(SM_E_ARG, "ab: unexpected '%s' (see sparsemark ab --help)", argv[optind]);
-    if (code < 0 && status == SM_OK) status = complete(&o);
-    if (code < 0) code = status == SM_OK ? compare(&o) : complain_status(status);
+    int code = read_options(argc, argv, long_options, usage, set_option, &o);
+    if (code < 0) code = complete(&o) == SM_OK ? compare(&o) : complain_status(SM_E_ARG);
     sm_source_list_free(&o.request.run.sources);
     return code;
 }

@@ -177,17 +177,9 @@ static int report(const char *path, int json) {
 int cmd_breakeven(int argc, char **argv) {
     static const struct option options[] = {
         {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-    int json = 0, option;
-    optind = 0;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-        if (option == 'h') {
-            fputs(USAGE, stdout);
-            return finish_stdout(EXIT_CODE_OK);
-        }
-        if (option != 'j') return complain_option(option, argv);
-        json = 1;
-    }
+    int json = 0;
+    const int code = read_options_before_words(argc, argv, options, USAGE, take_flag, &json);
+    if (code >= 0) return code;
     if (optind + 1 != argc)
         return complain(EXIT_CODE_USAGE, "breakeven: expected one results file or folder, got %d",
                         argc - optind);

@@ -13,7 +13,7 @@ static const char usage[] =
     "be used, peers with version and the kernel family they chose, and what here spoils timings.\n"
     "  --json  the machine card that is stored with every run\n"
     "  --slug  only the machine's short name\n"
-    "SPARSEMARK_PEER_PATH may hold folders, separated by colons, in which peers are looked for.";
+    "SPARSEMARK_PEER_PATH may hold folders, separated by colons, in which peers are looked for.\n";
 
 static const char *text(const json_t *object, const char *key) {
     const char *value = json_string_value(json_object_get(object, key));
@@ -100,34 +100,28 @@ static int print(int as_json) {
     return finish_stdout(EXIT_CODE_OK);
 }
 
+typedef struct info_options {
+    int json, slug;
+} info_options;
+
+static sm_status set_option(void *arg, int option, char *value) {
+    info_options *o = arg;
+    (void)value;
+    *(option == 'j' ? &o->json : &o->slug) = 1;
+    return SM_OK;
+}
+
 int cmd_info(int argc, char **argv) {
     static const struct option options[] = {{"json", no_argument, NULL, 'j'},
                                             {"slug", no_argument, NULL, 's'},
                                             {"help", no_argument, NULL, 'h'},
                                             {0}};
-    int as_json = 0, slug_only = 0, option;
-    optind = 0;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-        switch (option) {
-        case 'j':
-            as_json = 1;
-            break;
-        case 's':
-            slug_only = 1;
-            break;
-        case 'h':
-            (void)puts(usage);
-            return finish_stdout(EXIT_CODE_OK);
-        default:
-            return complain_option(option, argv);
-        }
-    }
-    if (optind < argc)
-        return complain(EXIT_CODE_USAGE, "info: unexpected argument '%s'", argv[optind]);
-    if (as_json && slug_only)
+    info_options o = {0};
+    const int code = read_options(argc, argv, options, usage, set_option, &o);
+    if (code >= 0) return code;
+    if (o.json && o.slug)
         return complain(EXIT_CODE_USAGE, "info: --json and --slug exclude each other");
-    if (!slug_only) return print(as_json);
+    if (!o.slug) return print(o.json);
     char slug[64];
     sm_machine_slug(slug, sizeof slug);
     (void)puts(slug);

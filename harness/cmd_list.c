@@ -12,7 +12,7 @@
 static const char usage[] =
     "usage: sparsemark list [kernels|layers|patterns|formats|peers] [--json]\n"
     "One name a line with what belongs to it; all topics under headings where none is named.\n"
-    "  --json  an array of objects; an object of arrays where no topic is named";
+    "  --json  an array of objects; an object of arrays where no topic is named\n";
 
 static const struct {
     const char *name, *keeps;
@@ -157,21 +157,9 @@ static void print_all(int as_json) {
 int cmd_list(int argc, char **argv) {
     static const struct option options[] = {
         {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
-    int as_json = 0, option;
-    optind = 0;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-        switch (option) {
-        case 'j':
-            as_json = 1;
-            break;
-        case 'h':
-            (void)puts(usage);
-            return finish_stdout(EXIT_CODE_OK);
-        default:
-            return complain_option(option, argv);
-        }
-    }
+    int as_json = 0;
+    const int code = read_options_before_words(argc, argv, options, usage, take_flag, &as_json);
+    if (code >= 0) return code;
     if (argc - optind > 1)
         return complain(EXIT_CODE_USAGE, "list: unexpected argument '%s': expected one topic",
                         argv[optind + 1]);

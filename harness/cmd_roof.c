@@ -17,7 +17,7 @@ static const char usage[] =
     "  --threads LIST|all  numbers of threads (1, 2 and all), a core each before siblings\n"
     "  --time T            about this long in all (10s)\n"
     "  --json              as JSON instead of tables\n"
-    "  --out FILE          write the JSON to FILE as well, replacing a file of that name";
+    "  --out FILE          write the JSON to FILE as well, replacing a file of that name\n";
 
 enum { DUMP_FLAGS = JSON_INDENT(2) | JSON_REAL_PRECISION(6) };
 
@@ -93,39 +93,29 @@ static int run(roof_options *o) {
     return code;
 }
 
+static sm_status set_option(void *arg, int option, char *value) {
+    roof_options *o = arg;
+    switch (option) {
+    case 't':
+        return sm_axis_threads(&o->axes, value);
+    case 's':
+        return sm_axis_time("--time", value, &o->seconds);
+    case 'j':
+        o->json = 1;
+        break;
+    default:
+        o->out = value;
+        break;
+    }
+    return SM_OK;
+}
+
 int cmd_roof(int argc, char **argv) {
     static const struct option options[] = {
         {"threads", required_argument, NULL, 't'}, {"time", required_argument, NULL, 's'},
         {"json", no_argument, NULL, 'j'},          {"out", required_argument, NULL, 'o'},
         {"help", no_argument, NULL, 'h'},          {0}};
     roof_options o = {.seconds = 10};
-    sm_status status = SM_OK;
-    int option;
-    optind = 0;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-        switch (option) {
-        case 't':
-            status = sm_axis_threads(&o.axes, optarg);
-            break;
-        case 's':
-            status = sm_axis_time("--time", optarg, &o.seconds);
-            break;
-        case 'j':
-            o.json = 1;
-            break;
-        case 'o':
-            o.out = optarg;
-            break;
-        case 'h':
-            (void)puts(usage);
-            return finish_stdout(EXIT_CODE_OK);
-        default:
-            return complain_option(option, argv);
-        }
-        if (status != SM_OK) return complain_status(status);
-    }
-    if (optind < argc)
-        return complain(EXIT_CODE_USAGE, "roof: unexpected argument '%s'", argv[optind]);
-    return run(&o);
+    const int code = read_options(argc, argv, options, usage, set_option, &o);
+    return code < 0 ? run(&o) : code;
 }

@@ -57,10 +57,11 @@ static const struct option long_options[] = {
 typedef struct options {
     selftest_options test;
     const char *out;
-    int json, help;
+    int json;
 } options;
 
-static sm_status set_option(options *o, int option, char *value) {
+static sm_status set_option(void *arg, int option, char *value) {
+    options *o = arg;
     ab_request *r = &o->test.request;
     switch (option) {
     case OPT_CELLS:
@@ -82,11 +83,8 @@ static sm_status set_option(options *o, int option, char *value) {
     case OPT_FULL:
         o->test.full = 1;
         break;
-    case OPT_JSON:
-        o->json = 1;
-        break;
     default:
-        o->help = 1;
+        o->json = 1;
         break;
     }
     return SM_OK;
@@ -133,21 +131,7 @@ static int run_beside_program(options *o) {
 
 int cmd_selftest(int argc, char **argv) {
     options o = {.test = {.cells = 24, .request = {.run = {.seed = 1}, .delta = 0.02}}};
-    sm_status status = SM_OK;
-    int option;
-    opterr = 0;
-    optind = 1;
-    while (status == SM_OK && (option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
-        if (option == '?' || option == ':') return complain_option(option, argv);
-        status = set_option(&o, option, optarg);
-    }
-    if (status == SM_OK && o.help) {
-        fputs(usage, stdout);
-        return finish_stdout(EXIT_CODE_OK);
-    }
-    if (status == SM_OK && optind < argc)
-        status = sm_fail(SM_E_ARG, "selftest: unexpected '%s' (see sparsemark selftest --help)",
-                         argv[optind]);
-    if (status != SM_OK) return complain_status(status);
+    const int code = read_options(argc, argv, long_options, usage, set_option, &o);
+    if (code >= 0) return code;
     return o.test.request.base ? run(&o) : run_beside_program(&o);
 }

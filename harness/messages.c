@@ -49,24 +49,37 @@ int complain_option(int returned, char **argv) {
                     argv[0]);
 }
 
-int read_options(int argc, char **argv, const struct option *options, const char *usage,
-                 option_take *take, void *arg) {
+int read_options_before_words(int argc, char **argv, const struct option *options,
+                              const char *usage, option_take *take, void *arg) {
     sm_status status = SM_OK;
-    int option, at = 0;
+    int option, at = -1;
     opterr = 0;
-    optind = 1;
-    while (status == SM_OK && (option = getopt_long(argc, argv, ":", options, &at)) != -1) {
+    optind = 0; /* anew, also where an earlier parse was left in the middle */
+    while (status == SM_OK && (option = getopt_long(argc, argv, ":h", options, &at)) != -1) {
         if (option == '?' || option == ':') return complain_option(option, argv);
-        if (strcmp(options[at].name, "help") == 0) {
+        if (at < 0 || strcmp(options[at].name, "help") == 0) {
             (void)fputs(usage, stdout);
             return finish_stdout(EXIT_CODE_OK);
         }
         status = take(arg, option, optarg);
+        at = -1;
     }
-    if (status == SM_OK && optind < argc)
-        status = sm_fail(SM_E_ARG, "%s: unexpected '%s' (see sparsemark %s --help)", argv[0],
-                         argv[optind], argv[0]);
     return status == SM_OK ? -1 : complain_status(status);
+}
+
+sm_status take_flag(void *arg, int option, char *value) {
+    (void)option;
+    (void)value;
+    *(int *)arg = 1;
+    return SM_OK;
+}
+
+int read_options(int argc, char **argv, const struct option *options, const char *usage,
+                 option_take *take, void *arg) {
+    const int code = read_options_before_words(argc, argv, options, usage, take, arg);
+    if (code >= 0 || optind == argc) return code;
+    return complain(EXIT_CODE_USAGE, "%s: unexpected '%s' (see sparsemark %s --help)", argv[0],
+                    argv[optind], argv[0]);
 }
 
 int finish_stdout(int code) {

@@ -17,7 +17,7 @@ sm_status(sm_fail)(sm_status status, const char *format, ...) {
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
     for (char *c = text; *c; c++)
-        if (*c == '\n' || *c == '\r') *c = ' ';
+        if (*c == '\n' || *c == '\r') *c = '?';
     memcpy(message, text, sizeof message);
     return status;
 }

@@ -65,7 +65,7 @@ static void test_what_is_refused(void **state) {
     expect_refused(&empty, &o, SM_E_ARG, "matrix of 5 x 0: expected at least one row");
     expect_refused(NULL, &o, SM_E_ARG, "no matrix");
     o.kernel = "two\nlines";
-    expect_refused(&p.w, &o, SM_E_ARG, "'two lines'");
+    expect_refused(&p.w, &o, SM_E_ARG, "'two?lines'");
     p.w.col[p.w.nnz - 1] = 6;
     expect_refused(&p.w, NULL, SM_E_FORMAT, "row 4: expected columns below 6, got 6");
     free_problem(&p);

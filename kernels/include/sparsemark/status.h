@@ -22,7 +22,7 @@ typedef enum sm_status {
  * succeeds although something it tried did not; "" before. */
 const char *sm_message(void);
 
-/* Sets the calling thread's message (printf rules; cut to 511 bytes, line ends become spaces) and
+/* Sets the calling thread's message (printf rules; cut to 511 bytes, line ends become ?) and
  * returns status, so that a failure is written as `return sm_fail(SM_E_ARG, "...", ...);`. */
 sm_status sm_fail(sm_status status, const char *format, ...)
 #if defined(__GNUC__)
