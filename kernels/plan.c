@@ -136,6 +136,10 @@ static sm_status check_conv(const sm_plan *plan, const sm_conv_args *c) {
                        c->channels, c->kernel_h, c->kernel_w, plan->info.cols);
     if (c->stride_h == 0 || c->stride_w == 0)
         return sm_fail(SM_E_ARG, "convolution with a stride of 0: expected 1 or more");
+    const ptrdiff_t most = INT32_MAX;
+    if (c->pad_top > most || c->pad_top < -most || c->pad_left > most || c->pad_left < -most)
+        return sm_fail(SM_E_ARG, "convolution padded by %td and %td: expected less than 2^31",
+                       c->pad_top, c->pad_left);
     return SM_OK;
 }
 

@@ -66,10 +66,10 @@ size_t sm_trial_columns(const sm_trial *t, size_t nr) {
 }
 
 sm_status sm_trial_begin(sm_trial *t, size_t mr, size_t nr) {
-    enum { MOST = 1 << 24 }; /* floats of X: to set them takes some 20 ms */
+    enum { MOST = 1 << 24 }; /* floats of a strip of X: to set them takes some 20 ms */
     const size_t columns = sm_trial_columns(t, nr), k = t->w->cols;
-    if (k > MOST / columns)
-        return sm_fail(SM_E_LIMIT, "X of %zu x %zu is too large to time candidates", k, columns);
+    if (k > MOST / nr)
+        return sm_fail(SM_E_LIMIT, "X of %zu x %zu is too large to time candidates", k, nr);
     t->ld = columns;
     /* Rows as far apart as in the call, unless that is much memory: it decides which sets of the
      * caches they fall into. */

@@ -40,7 +40,7 @@ typedef struct sm_times {
 sm_status sm_trial_slice(const sm_csr *w, const sm_plan_options *opt, sm_csr *out);
 
 /* Makes operands for kernels of at most mr rows and nr columns; the fields before ld are set.
- * SM_E_NOMEM. */
+ * SM_E_NOMEM, SM_E_LIMIT where a strip of X is too large for it. */
 sm_status sm_trial_begin(sm_trial *t, size_t mr, size_t nr);
 void sm_trial_end(sm_trial *t); /* accepts one that was zeroed, or did not begin */
 

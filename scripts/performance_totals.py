@@ -12,7 +12,7 @@ import warnings
 from dataclasses import dataclass, field
 
 from paired import MIN_CLEAN, groups_of, is_timed
-from report_data import CONDITIONS, OUTSIDE_MEANS, fixed_sparsity, is_sparse, numeric, outside_means
+from report_data import CONDITIONS, OUTSIDE_MEANS, is_sparse, numeric, outside_means, percent_of
 
 DRAWS, SEED = 1000, 1
 
@@ -91,11 +91,6 @@ def matrix_of(group):
         (c for c in group if c["format"] == "dense" and c["kernel"] == best["dense_kernel"]), None))
 
 
-def _percent(cell):
-    known = (cell["sparsity_asked"], fixed_sparsity(cell["pattern"]), cell["sparsity"])
-    return round(100 * next((s for s in known if s is not None), 0))
-
-
 def _matrix_name(group):
     """What a group's name says of the matrix."""
     return group.split("|")[0]
@@ -111,7 +106,7 @@ def totals_of(run, where=()):
     found = {}
     for group in groups_of(run):
         cell = group[0]
-        key = tuple(cell[name] for name in CONDITIONS), cell["n"], _percent(cell)
+        key = tuple(cell[name] for name in CONDITIONS), cell["n"], percent_of(cell)
         found.setdefault(key, {})[_matrix_name(cell["group"])] = matrix_of(group)
     rows = []
     for (conditions, n, percent), matrices in found.items():

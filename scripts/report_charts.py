@@ -2,6 +2,7 @@
 
 import math
 import re
+from itertools import product
 
 from report_data import are_redundant, outside_means
 
@@ -301,10 +302,10 @@ def bytes_rows(curves):
         for p in curve.points:
             timed = p.speedup and not outside_means(p.marks)
             values = (p.bytes_share, p.moved_share, 1 / p.speedup if timed else None)
-            key = (curve.n, round(100 * p.asked))
-            for measure, value in zip(MEASURES, values):
+            for percent, (measure, value) in product(p.percents, zip(MEASURES, values)):
                 if value and math.isfinite(value):
-                    buckets.setdefault(key + (measure,), []).append((value, bool(p.marks)))
+                    found = buckets.setdefault((curve.n, percent, measure), [])
+                    found.append((value, bool(p.marks)))
     rows = []
     for (n, percent, measure), found in sorted(buckets.items()):
         logs = [math.log(v) for v, _ in found]

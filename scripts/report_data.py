@@ -55,7 +55,7 @@ class Run:
 @dataclass
 class Point:
     sparsity: float
-    asked: float  # sparsity that was asked for, or its own where none was
+    percents: frozenset  # that were asked for, or are its own where nothing was
     speedup: float | None
     low: float | None
     high: float | None
@@ -215,6 +215,12 @@ def _place(cell):
     return cell["sparsity"] if fixed is None else fixed
 
 
+def percent_of(cell):
+    """The sparsity that was asked for, its own where none was; halves go up."""
+    known = cell.get("sparsity_asked"), _place(cell)
+    return math.floor(100 * next((s for s in known if s is not None), 0) + 0.5)
+
+
 def _mean(values):
     values = list(values)
     if any(v is None or not v > 0 for v in values):
@@ -229,8 +235,7 @@ def _point(cells):
 
     return Point(
         sparsity=sum(map(_place, cells)) / len(cells),
-        asked=sum(_place(c) if c.get("sparsity_asked") is None else c["sparsity_asked"]
-                  for c in cells) / len(cells),
+        percents=frozenset(map(percent_of, cells)),
         speedup=_mean(c["speedup_dense"] for c in cells),
         low=_mean(c["speedup_ci_low"] for c in cells),
         high=_mean(c["speedup_ci_high"] for c in cells),
@@ -375,9 +380,9 @@ def means_of(curves):
         nearest = {}  # a layer counts once at a percent
         for point in curve.points:
             if point.speedup and not outside_means(point.marks):
-                percent = round(100 * point.asked)
-                nearest[percent] = min(nearest.get(percent, point), point,
-                                       key=lambda p: abs(100 * p.asked - percent))
+                for percent in point.percents:
+                    nearest[percent] = min(nearest.get(percent, point), point,
+                                           key=lambda p: abs(100 * p.sparsity - percent))
         for percent, point in nearest.items():
             buckets[(curve.conditions, curve.n, curve.series, percent)].append((point, curve))
     rows = []

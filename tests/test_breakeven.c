@@ -224,6 +224,25 @@ static void means_join_what_was_asked_for_alike(void **state) {
     sm_breakeven_free(&b);
 }
 
+/* Of a layer of few blocks 40 and 50 % are the same: it counts at both, and at nothing between. */
+static void means_of_a_coarse_layer(void **state) {
+    (void)state;
+    add("a", "panel", 0.5, 2)->sparsity_asked = 0.4;
+    add("a", "panel", 0.5, 2)->sparsity_asked = 0.5;
+    add("b", "panel", 0.4, 8)->sparsity_asked = 0.4;
+    add("b", "panel", 0.5, 8)->sparsity_asked = 0.5;
+    add("b", "panel", 0.51, 50)->sparsity_asked = 0.5; /* farther from what was asked for */
+    sm_breakeven b;
+    assert_int_equal(sm_breakeven_compute(&set, &b), SM_OK);
+    assert_int_equal(b.mean_count, 4); /* two, each again as best */
+    for (size_t i = 0; i < b.mean_count; i++) {
+        assert_near(i % 2 ? 0.5 : 0.4, b.means[i].sparsity);
+        assert_near(4, b.means[i].speedup);
+        assert_int_equal(b.means[i].points, 2);
+    }
+    sm_breakeven_free(&b);
+}
+
 static void means_over_layers(void **state) {
     (void)state;
     add("a", "panel", 0.7, 2);
@@ -381,6 +400,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(conditions_do_not_mix, reset, clear),
         cmocka_unit_test_setup_teardown(a_group_without_its_apart, reset, clear),
         cmocka_unit_test_setup_teardown(means_join_what_was_asked_for_alike, reset, clear),
+        cmocka_unit_test_setup_teardown(means_of_a_coarse_layer, reset, clear),
         cmocka_unit_test_setup_teardown(means_over_layers, reset, clear),
         cmocka_unit_test_setup_teardown(mean_over_formats, reset, clear),
         cmocka_unit_test_setup_teardown(json_says_the_same, reset, clear),

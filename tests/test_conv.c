@@ -178,6 +178,11 @@ static void test_what_is_refused(void **state) {
     args.stride_w = 0;
     assert_int_equal(sm_plan_pack_conv(plan, &args, NULL), SM_E_ARG);
     assert_string_equal(sm_message(), "convolution with a stride of 0: expected 1 or more");
+    args = c.args;
+    args.pad_left = -((ptrdiff_t)1 << 31);
+    assert_int_equal(sm_plan_run_conv(plan, &args, NULL), SM_E_ARG);
+    assert_string_equal(sm_message(),
+                        "convolution padded by 1 and -2147483648: expected less than 2^31");
     sm_plan_free(plan);
     free_case(&c);
 }

@@ -293,6 +293,18 @@ class Rules(Report):
         self.assertAlmostEqual(mean["geomean"], 4)
         self.assertEqual({row["sparsity"] for row in report_charts.bytes_rows(curves)}, {0.9})
 
+    def test_means_of_a_coarse_layer(self):
+        """40 and 50 % are the same to it: it counts at both, and at nothing between."""
+        curves = self.curves(RUN, cell("a", 0.5, 2.0, sparsity_asked=0.4),
+                             cell("a", 0.5, 2.0, sparsity_asked=0.5),
+                             cell("b", 0.4, 8.0, sparsity_asked=0.4),
+                             cell("b", 0.5, 8.0, sparsity_asked=0.5),
+                             cell("b", 0.51, 50.0, sparsity_asked=0.5),
+                             cell("a", 0.625, 3.0), cell("b", 0.625, 3.0))
+        means = {m["percent"]: (m["points"], round(m["geomean"], 9))
+                 for m in report_data.means_of(curves)}
+        self.assertEqual(means, {40: (2, 4), 50: (2, 4), 63: (2, 3)})
+
     def test_means_leave_out_what_is_not_what_it_claims(self):
         records = (cell("a", speedup=2.0), cell("b", speedup=8.0, taints=["noisy"]),
                    cell("c", speedup=100.0, taints=["weak-baseline"]),

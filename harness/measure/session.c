@@ -57,7 +57,8 @@ static json_t *files_json(const sm_source_list *sources) {
     for (size_t i = 0; i < sources->count; i++) {
         const char *path = sources->items[i].path;
         if (!path || stat(path, &info) != 0) continue;
-        const json_int_t changed = (json_int_t)info.st_mtim.tv_sec;
+        const json_int_t changed =
+            (json_int_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
         (void)json_object_set_new(
             files, path, /* refuses what is not UTF-8 */
             json_pack("{s:I, s:I}", "bytes", (json_int_t)info.st_size, "modified", changed));

@@ -155,7 +155,9 @@ static sm_curve_point merge(const entry *entries, size_t count) {
     for (size_t i = 0; i < count; i++) {
         const sm_cell *cell = entries[i].cell;
         sum.sparsity += entries[i].sparsity;
-        sum.asked += isnan(cell->sparsity_asked) ? entries[i].sparsity : cell->sparsity_asked;
+        const double asked = cell->sparsity_asked;
+        const long percent = lround(100 * (isnan(asked) ? entries[i].sparsity : asked));
+        if (percent >= 0 && percent <= 100) sum.asked[percent / 64] |= UINT64_C(1) << percent % 64;
         sum.speedup += log(cell->speedup_dense);
         sum.ci_low += log(cell->speedup_ci_low);
         sum.ci_high += log(cell->speedup_ci_high);
@@ -165,7 +167,7 @@ static sm_curve_point merge(const entry *entries, size_t count) {
     }
     const double n = (double)count;
     return (sm_curve_point){.sparsity = sum.sparsity / n,
-                            .asked = sum.asked / n,
+                            .asked = {sum.asked[0], sum.asked[1]},
                             .speedup = exp(sum.speedup / n),
                             .ci_low = exp(sum.ci_low / n),
                             .ci_high = exp(sum.ci_high / n),

@@ -20,7 +20,7 @@ typedef struct sm_crossing {
 /* Cells of one sparsity; duplicates are averaged by geometric mean. */
 typedef struct sm_curve_point {
     double sparsity, speedup, ci_low, ci_high; /* ci: NaN where a cell has none */
-    double asked;       /* sparsity that was asked for, or its own where none was */
+    uint64_t asked[2];  /* bit p: p % were asked for, or are its own where nothing was */
     double bytes_share; /* packed weights / dense weights */
     size_t cells;
     int marked; /* a cell of it carries a taint */

@@ -64,34 +64,38 @@ static sm_mean mean_of(const item *items, size_t count) {
     return mean;
 }
 
-/* How far an item is from its percent: a layer counts once there, with the nearest of its points.
- */
-static double off(const item *it) {
-    return fabs(it->point->asked - it->percent / 100.0);
+enum { PERCENTS = 101 };
+
+/* A layer counts once at a percent, with the nearest of its points. Returns how many it adds. */
+static size_t add_items(const sm_curve *curve, item *items) {
+    const sm_curve_point *nearest[PERCENTS] = {NULL};
+    size_t count = 0;
+    for (size_t i = 0; i < curve->count; i++) {
+        const sm_curve_point *p = &curve->points[i];
+        for (int at = 0; at < PERCENTS && !p->apart; at++) {
+            if (!(p->asked[at / 64] >> at % 64 & 1)) continue;
+            const double off = fabs(p->sparsity - at / 100.0);
+            if (!nearest[at] || off < fabs(nearest[at]->sparsity - at / 100.0)) nearest[at] = p;
+        }
+    }
+    for (int at = 0; at < PERCENTS; at++)
+        if (nearest[at]) items[count++] = (item){curve, nearest[at], at};
+    return count;
 }
 
 sm_status sm_means_compute(sm_breakeven *breakeven) {
-    size_t points = 0, count = 0;
-    for (size_t i = 0; i < breakeven->curve_count; i++) points += breakeven->curves[i].count;
-    item *items = calloc(points ? points : 1, sizeof *items);
-    breakeven->means = calloc(points ? points : 1, sizeof *breakeven->means);
+    size_t most = 1, count = 0;
+    for (size_t i = 0; i < breakeven->curve_count; i++)
+        for (size_t j = 0; j < breakeven->curves[i].count; j++)
+            most += breakeven->curves[i].points[j].cells; /* a cell asks for one */
+    item *items = calloc(most, sizeof *items);
+    breakeven->means = calloc(most, sizeof *breakeven->means);
     if (!items || !breakeven->means) {
         free(items);
-        return sm_fail(SM_E_NOMEM, "no memory for the means of %zu points", points);
+        return sm_fail(SM_E_NOMEM, "no memory for the means of %zu cells", most);
     }
-    for (size_t i = 0; i < breakeven->curve_count; i++) {
-        const sm_curve *curve = &breakeven->curves[i];
-        for (size_t j = 0; j < curve->count; j++) {
-            const sm_curve_point *point = &curve->points[j];
-            if (point->apart) continue;
-            const item it = {curve, point, (int)lround(100 * point->asked)};
-            item *last = count > 0 ? items + count - 1 : NULL;
-            if (!last || last->curve != curve || last->percent != it.percent)
-                items[count++] = it;
-            else if (off(&it) < off(last))
-                *last = it;
-        }
-    }
+    for (size_t i = 0; i < breakeven->curve_count; i++)
+        count += add_items(&breakeven->curves[i], items + count);
     qsort(items, count, sizeof *items, by_series);
     for (size_t i = 0, next; i < count; i = next) {
         for (next = i + 1; next < count && items[next].percent == items[i].percent &&

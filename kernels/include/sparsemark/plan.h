@@ -16,7 +16,8 @@ extern "C" {
 typedef enum sm_layout {
     SM_FEATURE_MAJOR, /* X[K,N], Y[M,N]: N is contiguous (convolutions of one pixel) */
     SM_TOKEN_MAJOR,   /* X[N,K], Y[N,M]: K and M are contiguous (linear layers) */
-    SM_IMAGE          /* X is unfolded from images by sm_plan_run_conv(), Y[M,N] */
+    SM_IMAGE          /* X is unfolded from images by sm_plan_run_conv(), Y[M,N]; candidates are
+                         timed with X[K,N], so that expected times leave unfolding out */
 } sm_layout;
 
 /* Operands of one multiplication. Element (k, n) of X is x[k * x_rs + n * x_cs], element (m, n) of
@@ -75,8 +76,8 @@ typedef struct sm_plan_options {
     uint32_t format_mask; /* 1u << format that may be used; 0 = all */
     const char *kernel;   /* exactly this kernel, or NULL */
     size_t kt;            /* columns of W in a K tile, 0 = choose */
-    size_t mc;            /* rows of W in a row block, 0 = choose; beyond 65536 it is that many */
-    double budget_s;      /* seconds to spend on timing candidates; 0 = 0.05; < 0 = do not time */
+    size_t mc;       /* rows of W in a row block, 0 = choose; in whole tiles, about 65536 at most */
+    double budget_s; /* seconds to spend on timing candidates; 0 = 0.05; < 0 = do not time */
     sm_parallel_for *parallel_for; /* NULL: the plan owns threads - 1 threads of its own */
     void *pool;
     const int *cpus; /* threads - 1 CPU numbers that the plan's own threads are pinned to, or NULL;
@@ -125,7 +126,8 @@ void sm_plan_run(const sm_plan *plan, const sm_args *args, void *workspace);
 void sm_plan_pack_x(const sm_plan *plan, const sm_args *args, void *workspace);
 
 /* The same for a convolution. N is out_h * out_w * batch. SM_E_ARG, and nothing done, where
- * channels * kernel_h * kernel_w is not the plan's K, or a stride is 0. */
+ * channels * kernel_h * kernel_w is not the plan's K, a stride is 0, or a pad is 2^31 or more
+ * either way. Takes some 32 KiB of stack. */
 sm_status sm_plan_run_conv(const sm_plan *plan, const sm_conv_args *args, void *workspace);
 sm_status sm_plan_pack_conv(const sm_plan *plan, const sm_conv_args *args, void *workspace);
 
