@@ -316,6 +316,32 @@ static void test_strips_as_wide_as_x(void **state) {
     free_problem(&p);
 }
 
+static size_t block_rows(sm_layout layout, const sm_csr *w) {
+    const sm_plan_options o = {.n = 64,
+                               .layout = layout,
+                               .isa_mask = sm_isa_mask(),
+                               .format_mask = ~0u,
+                               .kernel = "spmm_csr_f32_scalar_row_1x8"};
+    size_t count;
+    sm_candidate *list = candidates(w, &o, &count);
+    assert_true(count > 0);
+    const size_t rows = list[0].mc;
+    sm_free(list);
+    return rows;
+}
+
+/* Rows go in small blocks where X is read as it lies, which only one layout has in rows. */
+static void test_blocks_where_x_lies(void **state) {
+    (void)state;
+    if (!of_intel()) skip();
+    problem p;
+    make_problem(512, 128, 1, 0, scattered, &p);
+    assert_int_equal(block_rows(SM_FEATURE_MAJOR, &p.w), 32);
+    assert_in_range(block_rows(SM_TOKEN_MAJOR, &p.w), 512, SM_MAX_BLOCK_ROWS);
+    assert_in_range(block_rows(SM_IMAGE, &p.w), 512, SM_MAX_BLOCK_ROWS);
+    free_problem(&p);
+}
+
 /* X as it lies is passed through by vectors, not by strips. */
 static void test_few_columns_as_they_lie(void **state) {
     (void)state;
@@ -383,6 +409,7 @@ int main(void) {
         cmocka_unit_test(test_blocks_of_few_rows),
         cmocka_unit_test(test_narrow_tiles),
         cmocka_unit_test(test_strips_as_wide_as_x),
+        cmocka_unit_test(test_blocks_where_x_lies),
         cmocka_unit_test(test_few_columns_as_they_lie),
         cmocka_unit_test(test_streams_are_for_weights_from_memory),
     };
