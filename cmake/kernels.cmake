@@ -15,8 +15,7 @@ endforeach()
 
 file(GLOB library_sources CONFIGURE_DEPENDS ${kernels_dir}/*.c ${kernels_dir}/formats/*.c
      ${kernels_dir}/prune/*.c ${kernels_dir}/reference/*.c)
-set(avx2_parts strip_avx2 im2col_avx2)
-list(TRANSFORM avx2_parts REPLACE "(.+)" "${kernels_dir}/\\1.c" OUTPUT_VARIABLE avx2_sources)
+file(GLOB avx2_sources CONFIGURE_DEPENDS ${kernels_dir}/*_avx2.c)
 list(REMOVE_ITEM library_sources ${avx2_sources})
 add_library(sparsemark STATIC ${library_sources})
 find_package(Threads REQUIRED)
@@ -80,8 +79,9 @@ foreach(line IN LISTS kernel_lines)
 endforeach()
 
 # What strips of X need of AVX2 are objects of their own as well.
-foreach(part IN LISTS avx2_parts)
-  add_library(${part} OBJECT ${kernels_dir}/${part}.c)
+foreach(source IN LISTS avx2_sources)
+  get_filename_component(part ${source} NAME_WE)
+  add_library(${part} OBJECT ${source})
   target_include_directories(${part} PRIVATE ${kernels_dir} ${kernels_dir}/include)
   target_compile_options(${part} PRIVATE ${isa_avx2_flags})
   set_target_properties(${part} PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF

@@ -27,14 +27,12 @@ static void pack_column(const sm_conv_args *c, size_t n, size_t k0, size_t k, fl
 
 void sm_im2col_pack(const sm_conv_args *c, size_t n0, size_t n, size_t k0, size_t k, size_t nr,
                     sm_strips how, float *strip) {
-    const size_t end = sm_set_columns(n, nr);
     if (how != SM_STRIPS_BASE) {
-        sm_im2col_avx2(c, n0, n, k0, k, nr, end, strip);
+        sm_im2col_avx2(c, n0, n, k0, k, nr, sm_set_columns(n, nr), strip);
         return;
     }
     for (size_t j = 0; j < n; j++) pack_column(c, n0 + j, k0, k, strip + j, nr);
-    for (size_t j = n; j < end; j++)
-        for (size_t i = 0; i < k; i++) strip[i * nr + j] = 0;
+    sm_strip_clear(strip, k, n, nr);
 }
 
 void sm_im2col_pack_columns(const sm_conv_args *c, size_t n0, size_t n, size_t k0, size_t k,

@@ -29,7 +29,7 @@ typedef struct place {
 
 typedef struct strip {
     const sm_conv_args *c;
-    ptrdiff_t step;
+    ptrdiff_t step, width; /* elements of a row of the image */
     size_t vectors, count; /* pieces: one for each vector, then what further ones there are */
     piece pieces[MOST_COLUMNS + SLACK];
     place whole[MOST_COLUMNS + SLACK];  /* of pieces of which nothing is outside */
@@ -54,11 +54,10 @@ static size_t columns_of_run(const sm_conv_args *c, ptrdiff_t step) {
 }
 
 static void add_piece(strip *s, size_t v, const piece *p) {
-    const ptrdiff_t width = (ptrdiff_t)(s->c->width * s->c->batch);
     const ptrdiff_t left = p->element + p->begin * s->step;
     const ptrdiff_t right = p->element + (p->end - 1) * s->step;
     s->pieces[v] = *p;
-    s->whole[v] = (place){p->row * width + p->element, lanes(p->begin, p->end)};
+    s->whole[v] = (place){p->row * s->width + p->element, lanes(p->begin, p->end)};
     if (p->row < s->top) s->top = p->row;
     if (p->row > s->bottom) s->bottom = p->row;
     if (left < s->left) s->left = left;
@@ -104,15 +103,14 @@ static void cut(strip *s, size_t n0, size_t n, size_t end) {
 /* So many elements to the right of the window's first place, in rows that are inside. Loads that
  * take nothing are from where something is: from where nothing is they take many times as long. */
 static const place *move_right(const strip *s, ptrdiff_t elements, place *to) {
-    const ptrdiff_t width = (ptrdiff_t)(s->c->width * s->c->batch);
-    if (s->left + elements >= 0 && s->right + elements < width) return s->whole;
+    if (s->left + elements >= 0 && s->right + elements < s->width) return s->whole;
     for (size_t v = 0; v < s->count; v++) {
         const piece *p = &s->pieces[v];
         ptrdiff_t begin = steps(-(p->element + elements), s->step);
-        ptrdiff_t end = steps(width - (p->element + elements), s->step);
+        ptrdiff_t end = steps(s->width - (p->element + elements), s->step);
         if (begin < p->begin) begin = p->begin;
         if (end > p->end) end = p->end;
-        to[v].element = begin < end ? s->whole[v].element : p->row * width - elements;
+        to[v].element = begin < end ? s->whole[v].element : p->row * s->width - elements;
         to[v].mask = begin < end ? lanes(begin, end) : lanes(0, 0);
     }
     return to;
@@ -122,12 +120,11 @@ static const place *move_right(const strip *s, ptrdiff_t elements, place *to) {
 static const place *move_down(const strip *s, const place *at, ptrdiff_t elements, ptrdiff_t rows,
                               place *to) {
     const ptrdiff_t height = (ptrdiff_t)s->c->height;
-    const ptrdiff_t width = (ptrdiff_t)(s->c->width * s->c->batch);
     if (s->top + rows >= 0 && s->bottom + rows < height) return at;
     for (size_t v = 0; v < s->count; v++) {
         const ptrdiff_t row = s->pieces[v].row + rows;
         const int outside = row < 0 || row >= height;
-        to[v] = outside ? (place){-rows * width - elements, lanes(0, 0)} : at[v];
+        to[v] = outside ? (place){-rows * s->width - elements, lanes(0, 0)} : at[v];
     }
     return to;
 }
@@ -191,6 +188,7 @@ void sm_im2col_avx2(const sm_conv_args *c, size_t n0, size_t n, size_t k0, size_
     place right[MOST_COLUMNS + SLACK], down[MOST_COLUMNS + SLACK];
     s.c = c;
     s.step = c->stride_w == 2 && c->batch == 1 ? 2 : 1;
+    s.width = (ptrdiff_t)(c->width * c->batch);
     cut(&s, n0, n, end);
     for (size_t q = 0; q < kw; q++) {
         const ptrdiff_t elements = (ptrdiff_t)(q * c->batch);

@@ -264,6 +264,9 @@ static inline size_t sm_set_columns(size_t n, size_t nr) {
     return sm_min_size(sm_round_up(n, LONGEST), nr);
 }
 
+/* Sets the columns behind the n of X that are set. */
+void sm_strip_clear(float *strip, size_t k, size_t n, size_t nr);
+
 /* Packs n <= nr columns of X, all k rows: strip[i * nr + j]; sm_set_columns() of them are set. */
 void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, size_t n, size_t nr,
                    sm_strips how, float *strip);

@@ -90,8 +90,11 @@ int sm_by_columns(const sm_kernel *kernel) {
     return strcmp(kernel->op, "spmv") == 0;
 }
 
+/* A copy of a kernel has the name of the list, not one like it. */
 unsigned sm_traits(const sm_kernel *kernel) {
-    return *traits[sm_kernel_find(kernel->name) - kernels];
+    size_t i = 0;
+    while (kernels[i].name != kernel->name) i++;
+    return *traits[i];
 }
 
 int sm_reads_in_place(const sm_kernel *kernel) {

@@ -40,7 +40,7 @@ static void copy(const float *src, size_t src_rs, float *dst, size_t dst_rs, siz
     }
 }
 
-static void clear_columns(float *strip, size_t k, size_t n, size_t nr) {
+void sm_strip_clear(float *strip, size_t k, size_t n, size_t nr) {
     const size_t end = sm_set_columns(n, nr);
     for (; k > 0; k--, strip += nr)
         for (size_t j = n; j < end; j++) strip[j] = 0;
@@ -59,7 +59,7 @@ void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, siz
     } else {
         transpose(x, (size_t)x_cs, strip, nr, k, n);
     }
-    clear_columns(strip, k, n, nr);
+    sm_strip_clear(strip, k, n, nr);
 }
 
 void sm_strip_pack_columns(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, size_t n,

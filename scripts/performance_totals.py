@@ -12,7 +12,8 @@ import warnings
 from dataclasses import dataclass, field
 
 from paired import MIN_CLEAN, groups_of, is_timed
-from report_data import CONDITIONS, OUTSIDE_MEANS, is_sparse, numeric, outside_means, percent_of
+from report_data import CONDITIONS, OUTSIDE_MEANS, asked_points, is_sparse, numeric, outside_means
+from report_data import percent_of
 
 DRAWS, SEED = 1000, 1
 
@@ -101,7 +102,7 @@ def totals_of(run, where=()):
     under other conditions, is missed wherever it is not; where: as of a section."""
     names = {_matrix_name(c["group"]): c["layer"] for c in run.cells}
     if not {"layer", "source"} & set(where):
-        for point in (run.card.get("options") or {}).get("points") or []:
+        for point in asked_points(run):
             names.setdefault(_matrix_name(point), _matrix_name(point))
     found = {}
     for group in groups_of(run):

@@ -265,10 +265,15 @@ def _merge(cells):
     return points
 
 
-def points_of(run):
-    """How many points the run was to measure, as far as its card says, and how many it has."""
+def asked_points(run):
+    """The groups that the run was to measure, as far as its card says."""
     options = run.card.get("options")
-    points = set((options if isinstance(options, dict) else {}).get("points") or [])
+    return (options if isinstance(options, dict) else {}).get("points") or []
+
+
+def points_of(run):
+    """How many points the run was to measure, and how many of them it has."""
+    points = set(asked_points(run))
     return len(points), len(points & {cell["group"] for cell in run.cells})
 
 

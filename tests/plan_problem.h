@@ -90,4 +90,15 @@ static inline double error_of(const problem *p) {
     return error;
 }
 
+/* Element (k, n) of an unfolded image, as plan.h says. */
+static inline float unfolded(const sm_conv_args *c, size_t k, size_t n) {
+    const size_t window = c->kernel_h * c->kernel_w, pixel = n / c->batch;
+    const ptrdiff_t i = (ptrdiff_t)(pixel / c->out_w * c->stride_h + k % window / c->kernel_w);
+    const ptrdiff_t j = (ptrdiff_t)(pixel % c->out_w * c->stride_w + k % c->kernel_w);
+    const ptrdiff_t row = i - c->pad_top, col = j - c->pad_left;
+    if (row < 0 || row >= (ptrdiff_t)c->height || col < 0 || col >= (ptrdiff_t)c->width) return 0;
+    const size_t at = ((size_t)row * c->width + (size_t)col) * c->batch + n % c->batch;
+    return c->x[(ptrdiff_t)(k / window) * c->x_rs + (ptrdiff_t)at];
+}
+
 #endif

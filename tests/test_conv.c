@@ -29,18 +29,6 @@ static size_t weights_of(const shape *s) {
     return s->channels * s->kernel_h * s->kernel_w;
 }
 
-/* Element (k, n) of the unfolded image, by the definition. */
-static float unfolded(const shape *s, const sm_conv_args *c, size_t k, size_t n) {
-    const size_t channel = k / (s->kernel_h * s->kernel_w), b = n % s->batch;
-    const size_t out = n / s->batch;
-    const ptrdiff_t i = (ptrdiff_t)(out / s->out_w * s->stride_h + k / s->kernel_w % s->kernel_h);
-    const ptrdiff_t j = (ptrdiff_t)(out % s->out_w * s->stride_w + k % s->kernel_w);
-    const ptrdiff_t row = i - s->pad_top, col = j - s->pad_left;
-    if (row < 0 || row >= (ptrdiff_t)s->height || col < 0 || col >= (ptrdiff_t)s->width) return 0;
-    return c->x[(ptrdiff_t)channel * c->x_rs +
-                (row * (ptrdiff_t)s->width + col) * (ptrdiff_t)s->batch + (ptrdiff_t)b];
-}
-
 typedef struct conv_case {
     const shape *s;
     sm_conv_args args;
@@ -81,7 +69,7 @@ static void make_case(const shape *s, int at_end, conv_case *c) {
                              .hi = INFINITY};
     make_problem(s->m, weights_of(s), n, 0, two_thirds, &c->p);
     for (size_t k = 0; k < weights_of(s); k++)
-        for (size_t j = 0; j < n; j++) c->p.x[k * n + j] = unfolded(s, &c->args, k, j);
+        for (size_t j = 0; j < n; j++) c->p.x[k * n + j] = unfolded(&c->args, k, j);
     c->args.bias = c->p.args.bias = c->p.w.val; /* any M values will do */
     c->p.args.lo = 0;
 }

@@ -155,6 +155,13 @@ static void check_info(const sm_plan *plan, const sm_csr *w, const sm_plan_optio
     assert_true(info.pack_s > 0 && info.choose_s > 0);
 }
 
+static void expect_exact(const sm_plan *plan, const sm_csr *w, const sm_plan_options *o) {
+    sm_csr back;
+    assert_int_equal(sm_plan_unpack(plan, &back), SM_OK);
+    if (!same(&back, w)) fail_msg("%s kt=%zu mc=%zu: not the same", o->kernel, o->kt, o->mc);
+    sm_csr_free(&back);
+}
+
 static void test_unpack_is_exact(void **state) {
     (void)state;
     enum { KTS = 5, MCS = 4 };
@@ -167,12 +174,9 @@ static void test_unpack_is_exact(void **state) {
         const sm_plan_options o = {
             .size = sizeof o, .kernel = k->name, .kt = kts[i % KTS], .mc = mcs[i / KTS % MCS]};
         sm_plan *plan;
-        sm_csr back;
         assert_int_equal(sm_plan_create(&p.w, &o, &plan), SM_OK);
         check_info(plan, &p.w, &o);
-        assert_int_equal(sm_plan_unpack(plan, &back), SM_OK);
-        if (!same(&back, &p.w)) fail_msg("%s kt=%zu mc=%zu: not the same", k->name, o.kt, o.mc);
-        sm_csr_free(&back);
+        expect_exact(plan, &p.w, &o);
         sm_plan_free(plan);
     }
     free_problem(&p);
@@ -192,11 +196,8 @@ static void test_denormal_weights(void **state) {
         if (!(sm_isa_mask() >> k->level & 1)) continue;
         const sm_plan_options o = {.size = sizeof o, .kernel = k->name};
         sm_plan *plan;
-        sm_csr back;
         assert_int_equal(sm_plan_create(&p.w, &o, &plan), SM_OK);
-        assert_int_equal(sm_plan_unpack(plan, &back), SM_OK);
-        if (!same(&back, &p.w)) fail_msg("%s: not the same", k->name);
-        sm_csr_free(&back);
+        expect_exact(plan, &p.w, &o);
         sm_plan_free(plan);
     }
     __builtin_ia32_ldmxcsr(before);

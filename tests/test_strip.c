@@ -57,17 +57,6 @@ static void test_packed_strips(void **state) {
                     pack_one(rows[r], n, widths[w], c & 1, how[c / 4], c & 2);
 }
 
-/* Element (k, n) of an unfolded image, as plan.h says. */
-static float unfolded(const sm_conv_args *c, size_t k, size_t n) {
-    const size_t window = c->kernel_h * c->kernel_w, pixel = n / c->batch;
-    const ptrdiff_t i = (ptrdiff_t)(pixel / c->out_w * c->stride_h + k % window / c->kernel_w);
-    const ptrdiff_t j = (ptrdiff_t)(pixel % c->out_w * c->stride_w + k % c->kernel_w);
-    const ptrdiff_t row = i - c->pad_top, col = j - c->pad_left;
-    if (row < 0 || row >= (ptrdiff_t)c->height || col < 0 || col >= (ptrdiff_t)c->width) return 0;
-    const size_t at = ((size_t)row * c->width + (size_t)col) * c->batch + n % c->batch;
-    return c->x[(ptrdiff_t)(k / window) * c->x_rs + (ptrdiff_t)at];
-}
-
 /* Images lie, and strips too, as X does in pack_one(). */
 static void pack_image(sm_conv_args c, size_t n0, size_t n, size_t k0, size_t k, size_t nr,
                        sm_strips how, int at_end) {

@@ -101,20 +101,18 @@ static void run(void *state, const float *x, float *y) {
         (void)s->api->mm(NO_TRANS, 1, s->matrix, s->descr, s->order, x, s->n, s->ldx, 0, y, s->ldy);
 }
 
-#define SYMBOL(name, member)                                                                       \
-    { name, offsetof(aocl_api, member) }
 static const peer_symbol symbols[] = {
-    SYMBOL("aoclsparse_get_version", version),
-    SYMBOL("omp_set_num_threads", set_threads),
-    SYMBOL("aoclsparse_create_mat_descr", create_descr),
-    SYMBOL("aoclsparse_destroy_mat_descr", destroy_descr),
-    SYMBOL("aoclsparse_create_scsr", create_csr),
-    SYMBOL("aoclsparse_set_mm_hint", mm_hint),
-    SYMBOL("aoclsparse_set_mv_hint", mv_hint),
-    SYMBOL("aoclsparse_optimize", optimize),
-    SYMBOL("aoclsparse_scsrmm", mm),
-    SYMBOL("aoclsparse_smv", mv),
-    SYMBOL("aoclsparse_destroy", destroy),
+    SYMBOL(aocl_api, "aoclsparse_get_version", version),
+    SYMBOL(aocl_api, "omp_set_num_threads", set_threads),
+    SYMBOL(aocl_api, "aoclsparse_create_mat_descr", create_descr),
+    SYMBOL(aocl_api, "aoclsparse_destroy_mat_descr", destroy_descr),
+    SYMBOL(aocl_api, "aoclsparse_create_scsr", create_csr),
+    SYMBOL(aocl_api, "aoclsparse_set_mm_hint", mm_hint),
+    SYMBOL(aocl_api, "aoclsparse_set_mv_hint", mv_hint),
+    SYMBOL(aocl_api, "aoclsparse_optimize", optimize),
+    SYMBOL(aocl_api, "aoclsparse_scsrmm", mm),
+    SYMBOL(aocl_api, "aoclsparse_smv", mv),
+    SYMBOL(aocl_api, "aoclsparse_destroy", destroy),
     {0},
 };
 

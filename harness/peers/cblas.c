@@ -64,8 +64,6 @@ static void run(void *state, const float *x, float *y) {
                       s->m);
 }
 
-#define SYMBOL(name, member)                                                                       \
-    { name, offsetof(cblas_api, member) }
 #define FAMILY(table)                                                                              \
     {                                                                                              \
         .symbols = table, .api_size = sizeof(cblas_api), .set_threads = set_threads,               \
@@ -73,33 +71,33 @@ static void run(void *state, const float *x, float *y) {
     }
 
 static const peer_symbol openblas_symbols[] = {
-    SYMBOL("cblas_sgemm", sgemm),
-    SYMBOL("cblas_sgemv", sgemv),
-    SYMBOL("openblas_set_num_threads", set_threads_int),
-    SYMBOL("openblas_get_config", version),
-    SYMBOL("openblas_get_corename", core),
+    SYMBOL(cblas_api, "cblas_sgemm", sgemm),
+    SYMBOL(cblas_api, "cblas_sgemv", sgemv),
+    SYMBOL(cblas_api, "openblas_set_num_threads", set_threads_int),
+    SYMBOL(cblas_api, "openblas_get_config", version),
+    SYMBOL(cblas_api, "openblas_get_corename", core),
     {0},
 };
 const peer_family peer_openblas = FAMILY(openblas_symbols);
 
 /* PyPI's scipy-openblas32 prefixes every name. */
 static const peer_symbol openblas_pypi_symbols[] = {
-    SYMBOL("scipy_cblas_sgemm", sgemm),
-    SYMBOL("scipy_cblas_sgemv", sgemv),
-    SYMBOL("scipy_openblas_set_num_threads", set_threads_int),
-    SYMBOL("scipy_openblas_get_config", version),
-    SYMBOL("scipy_openblas_get_corename", core),
+    SYMBOL(cblas_api, "scipy_cblas_sgemm", sgemm),
+    SYMBOL(cblas_api, "scipy_cblas_sgemv", sgemv),
+    SYMBOL(cblas_api, "scipy_openblas_set_num_threads", set_threads_int),
+    SYMBOL(cblas_api, "scipy_openblas_get_config", version),
+    SYMBOL(cblas_api, "scipy_openblas_get_corename", core),
     {0},
 };
 const peer_family peer_openblas_pypi = FAMILY(openblas_pypi_symbols);
 
 static const peer_symbol blis_symbols[] = {
-    SYMBOL("cblas_sgemm", sgemm),
-    SYMBOL("cblas_sgemv", sgemv),
-    SYMBOL("bli_thread_set_num_threads", set_threads_dim),
-    SYMBOL("bli_info_get_version_str", version),
-    SYMBOL("bli_arch_query_id", arch),
-    SYMBOL("bli_arch_string", arch_name),
+    SYMBOL(cblas_api, "cblas_sgemm", sgemm),
+    SYMBOL(cblas_api, "cblas_sgemv", sgemv),
+    SYMBOL(cblas_api, "bli_thread_set_num_threads", set_threads_dim),
+    SYMBOL(cblas_api, "bli_info_get_version_str", version),
+    SYMBOL(cblas_api, "bli_arch_query_id", arch),
+    SYMBOL(cblas_api, "bli_arch_string", arch_name),
     {0},
 };
 const peer_family peer_blis = FAMILY(blis_symbols);

@@ -10,6 +10,8 @@ typedef struct peer_symbol {
     const char *name; /* NULL ends the list */
     size_t offset;    /* of the function pointer in the api struct */
 } peer_symbol;
+#define SYMBOL(api, name, member)                                                                  \
+    { name, offsetof(api, member) }
 
 /* api is the filled struct; it outlives every state. prepare() runs after set_threads(). */
 typedef struct peer_family {

@@ -94,13 +94,13 @@ static void run(void *state, const float *x, float *y) {
 }
 
 static const peer_symbol symbols[] = {
-    {"rsb_lib_init", offsetof(librsb_api, init)},
-    {"rsb_lib_set_opt", offsetof(librsb_api, set_option)},
-    {"rsb_mtx_alloc_from_csr_const", offsetof(librsb_api, create)},
-    {"rsb_tune_spmm", offsetof(librsb_api, tune)},
-    {"rsb_spmm", offsetof(librsb_api, mm)},
-    {"rsb_spmv", offsetof(librsb_api, mv)},
-    {"rsb_mtx_free", offsetof(librsb_api, destroy)},
+    SYMBOL(librsb_api, "rsb_lib_init", init),
+    SYMBOL(librsb_api, "rsb_lib_set_opt", set_option),
+    SYMBOL(librsb_api, "rsb_mtx_alloc_from_csr_const", create),
+    SYMBOL(librsb_api, "rsb_tune_spmm", tune),
+    SYMBOL(librsb_api, "rsb_spmm", mm),
+    SYMBOL(librsb_api, "rsb_spmv", mv),
+    SYMBOL(librsb_api, "rsb_mtx_free", destroy),
     {0},
 };
 

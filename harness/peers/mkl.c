@@ -193,19 +193,18 @@ static void run_sparse(void *state, const float *x, float *y) {
                          feature ? s->n : s->k, 0, y, feature ? s->n : s->m);
 }
 
-#define SYMBOL(name, member)                                                                       \
-    { name, offsetof(mkl_api, member) }
 #define SERVICE_SYMBOLS                                                                            \
-    SYMBOL("MKL_Set_Interface_Layer", set_interface_layer),                                        \
-        SYMBOL("MKL_Set_Threading_Layer", set_threading_layer),                                    \
-        SYMBOL("MKL_Set_Num_Threads", set_threads), SYMBOL("mkl_get_version_string", version)
+    SYMBOL(mkl_api, "MKL_Set_Interface_Layer", set_interface_layer),                               \
+        SYMBOL(mkl_api, "MKL_Set_Threading_Layer", set_threading_layer),                           \
+        SYMBOL(mkl_api, "MKL_Set_Num_Threads", set_threads),                                       \
+        SYMBOL(mkl_api, "mkl_get_version_string", version)
 
 static const peer_symbol dense_symbols[] = {
     SERVICE_SYMBOLS,
-    SYMBOL("cblas_sgemv", sgemv),
-    SYMBOL("cblas_sgemm_pack_get_size", pack_size),
-    SYMBOL("cblas_sgemm_pack", pack),
-    SYMBOL("cblas_sgemm_compute", compute),
+    SYMBOL(mkl_api, "cblas_sgemv", sgemv),
+    SYMBOL(mkl_api, "cblas_sgemm_pack_get_size", pack_size),
+    SYMBOL(mkl_api, "cblas_sgemm_pack", pack),
+    SYMBOL(mkl_api, "cblas_sgemm_compute", compute),
     {0},
 };
 const peer_family peer_mkl = {.symbols = dense_symbols,
@@ -219,13 +218,13 @@ const peer_family peer_mkl = {.symbols = dense_symbols,
 
 static const peer_symbol sparse_symbols[] = {
     SERVICE_SYMBOLS,
-    SYMBOL("mkl_sparse_s_create_csr", create_csr),
-    SYMBOL("mkl_sparse_set_mm_hint", mm_hint),
-    SYMBOL("mkl_sparse_set_mv_hint", mv_hint),
-    SYMBOL("mkl_sparse_optimize", optimize),
-    SYMBOL("mkl_sparse_s_mm", mm),
-    SYMBOL("mkl_sparse_s_mv", mv),
-    SYMBOL("mkl_sparse_destroy", destroy),
+    SYMBOL(mkl_api, "mkl_sparse_s_create_csr", create_csr),
+    SYMBOL(mkl_api, "mkl_sparse_set_mm_hint", mm_hint),
+    SYMBOL(mkl_api, "mkl_sparse_set_mv_hint", mv_hint),
+    SYMBOL(mkl_api, "mkl_sparse_optimize", optimize),
+    SYMBOL(mkl_api, "mkl_sparse_s_mm", mm),
+    SYMBOL(mkl_api, "mkl_sparse_s_mv", mv),
+    SYMBOL(mkl_api, "mkl_sparse_destroy", destroy),
     {0},
 };
 const peer_family peer_mkl_sparse = {.symbols = sparse_symbols,

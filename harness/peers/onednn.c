@@ -70,10 +70,10 @@ static void run(void *state, const float *x, float *y) {
 }
 
 static const peer_symbol symbols[] = {
-    {"dnnl_sgemm", offsetof(onednn_api, sgemm)},
-    {"dnnl_version", offsetof(onednn_api, version)},
-    {"dnnl_get_effective_cpu_isa", offsetof(onednn_api, isa)},
-    {"omp_set_num_threads", offsetof(onednn_api, set_threads)},
+    SYMBOL(onednn_api, "dnnl_sgemm", sgemm),
+    SYMBOL(onednn_api, "dnnl_version", version),
+    SYMBOL(onednn_api, "dnnl_get_effective_cpu_isa", isa),
+    SYMBOL(onednn_api, "omp_set_num_threads", set_threads),
     {0},
 };
 

@@ -77,13 +77,13 @@ static void run(void *state, const float *x, float *y) {
 }
 
 static const peer_symbol symbols[] = {
-    {"xnn_initialize", offsetof(xnnpack_api, initialize)},
-    {"xnn_create_convolution2d_nchw_f32", offsetof(xnnpack_api, create)},
-    {"xnn_setup_convolution2d_nchw_f32", offsetof(xnnpack_api, setup)},
-    {"xnn_run_operator", offsetof(xnnpack_api, run)},
-    {"xnn_delete_operator", offsetof(xnnpack_api, destroy)},
-    {"pthreadpool_create", offsetof(xnnpack_api, create_pool)},
-    {"pthreadpool_destroy", offsetof(xnnpack_api, destroy_pool)},
+    SYMBOL(xnnpack_api, "xnn_initialize", initialize),
+    SYMBOL(xnnpack_api, "xnn_create_convolution2d_nchw_f32", create),
+    SYMBOL(xnnpack_api, "xnn_setup_convolution2d_nchw_f32", setup),
+    SYMBOL(xnnpack_api, "xnn_run_operator", run),
+    SYMBOL(xnnpack_api, "xnn_delete_operator", destroy),
+    SYMBOL(xnnpack_api, "pthreadpool_create", create_pool),
+    SYMBOL(xnnpack_api, "pthreadpool_destroy", destroy_pool),
     {0},
 };
 
