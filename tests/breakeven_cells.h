@@ -98,4 +98,9 @@ static inline void assert_verdict(const sm_curve *curve, const char *expected) {
     assert_string_equal(verdict, expected);
 }
 
+/* The cells from i on were timed together. */
+static inline void one_group(size_t i) {
+    for (size_t j = i; j < set.count; j++) cells[j].group_cells = (int64_t)(set.count - i);
+}
+
 #endif
