@@ -168,13 +168,14 @@ static size_t block_rows(sm_layout layout, const sm_csr *w) {
     return rows;
 }
 
-/* Rows go in small blocks where X is read as it lies, which only one layout has in rows. */
+/* Rows go in small blocks where X is read as it lies, which only one layout has in rows, on Intel's
+ * cores. */
 static void test_blocks_where_x_lies(void **state) {
     (void)state;
-    if (!of_intel()) skip();
     problem p;
     make_problem(512, 128, 1, 0, scattered, &p);
-    assert_int_equal(block_rows(SM_FEATURE_MAJOR, &p.w), 32);
+    const size_t rows = block_rows(SM_FEATURE_MAJOR, &p.w);
+    assert_in_range(rows, of_intel() ? 32 : 512, of_intel() ? 32 : SM_MAX_BLOCK_ROWS);
     assert_in_range(block_rows(SM_TOKEN_MAJOR, &p.w), 512, SM_MAX_BLOCK_ROWS);
     assert_in_range(block_rows(SM_IMAGE, &p.w), 512, SM_MAX_BLOCK_ROWS);
     free_problem(&p);
