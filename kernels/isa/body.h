@@ -42,17 +42,12 @@ SM_INLINE void ask_weights(const void *stream, size_t lines) {
 /* Where a stream of W goes on that comes from memory: hardware fetches ahead of it to the end of a
  * page and there begins anew, so the first lines of pages are asked for. */
 enum { PAGES_AHEAD = 4, LINES_OF_A_PAGE = 8 };
-SM_INLINE uintptr_t pages_of(const sm_packed *w, const void *stream) {
-    const uintptr_t never = UINTPTR_MAX;
-    return w->ask_w ? ((uintptr_t)stream + PAGES_AHEAD * SM_PAGE) / SM_PAGE * SM_PAGE : never;
-}
-
-SM_INLINE void ask_pages(uintptr_t *page, const void *stream) {
-    const uintptr_t now = (uintptr_t)stream, end = now + PAGES_AHEAD * SM_PAGE;
-    if (*page >= end) return;
-    if (*page < now) *page = now / SM_PAGE * SM_PAGE; /* a panel of more pages came in between */
-    for (; *page < end; *page += SM_PAGE)
-        SM_FOR (i, LINES_OF_A_PAGE) __builtin_prefetch((const float *)*page + i * LINE, 0, 2);
+SM_INLINE void ask_pages(const sm_packed *w, const void *from, const void *to) {
+    if (!w->ask_w) return;
+    for (uintptr_t page = sm_round_up((uintptr_t)from, SM_PAGE); page < (uintptr_t)to;
+         page += SM_PAGE)
+        SM_FOR (i, LINES_OF_A_PAGE)
+            __builtin_prefetch((const float *)(page + PAGES_AHEAD * SM_PAGE) + i * LINE, 0, 2);
 }
 
 /* Rows of the panel that starts at row r0 of a block with `rows` rows. */
@@ -267,22 +262,21 @@ SM_INLINE void ask_y(const sm_tile *t, const size_t row[MR], const size_t first,
     }
 }
 
-/* X that is used later, asked for a few runs a panel while the core multiplies: to L2, for L1 is
- * full of what is multiplied now. */
-typedef struct later {
-    const float *x;
-    ptrdiff_t rs;
-    size_t run, runs, each; /* floats; left; a panel */
-} later;
-
-SM_INLINE later later_of(const sm_tile *t, size_t panels) {
-    return (later){t->ahead, t->ahead_rs, t->ahead_run, t->ahead_runs,
-                   sm_ceil_div(t->ahead_runs, panels)};
+/* Whether panels ask for pages of W or for X. One flag, and what is asked for told from a panel's
+ * number and its streams: with short panels state that waits beside their loops, to be looked at
+ * once a panel, takes up to a tenth of a call. */
+SM_INLINE int asks(const sm_packed *w, const sm_tile *t) {
+    return w->ask_w || t->ahead_runs > 0;
 }
 
-SM_INLINE void ask_ahead(later *x) {
-    for (size_t i = 0; i < x->each && x->runs > 0; i++, x->runs--, x->x += x->rs)
-        for (size_t j = 0; j < x->run; j += LINE) __builtin_prefetch(x->x + j, 0, 2);
+/* X that is used later, asked for a few runs a panel while the core multiplies: to L2, for L1 is
+ * full of what is multiplied now. */
+SM_INLINE void ask_ahead(const sm_tile *t, size_t panel, size_t panels) {
+    const size_t each = sm_ceil_div(t->ahead_runs, panels);
+    const size_t end = sm_min_size((panel + 1) * each, t->ahead_runs);
+    for (size_t i = panel * each; i < end; i++)
+        for (size_t j = 0; j < t->ahead_run; j += LINE)
+            __builtin_prefetch(t->ahead + (ptrdiff_t)i * t->ahead_rs + j, 0, 2);
 }
 
 /* Loads the accumulators of MR rows of a block of `rows` rows: bias (or zero) in the first K tile,

@@ -25,16 +25,17 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, co
     const uint16_t *count = w->head16 + w->head_at[segment];
     const uint16_t *index = w->index16 + w->index_at[segment];
     const float *value = w->value + w->value_at[segment];
-    later xs = later_of(t, sm_ceil_div(rows, MR));
-    uintptr_t index_page = pages_of(w, index), value_page = pages_of(w, value);
+    const int asking = asks(w, t);
     for (size_t r0 = 0; r0 < rows; r0 += MR, count++) {
         const size_t valid = panel_rows(rows, r0);
         vec acc[MR][NV];
         tile_begin(acc, t, r0, valid, nv);
-        ask_ahead(&xs);
-        ask_pages(&index_page, index);
-        ask_pages(&value_page, value);
         const uint16_t *const end = index + *count;
+        if (asking) {
+            ask_ahead(t, r0 / MR, sm_ceil_div(rows, MR));
+            ask_pages(w, index, end);
+            ask_pages(w, value, value + (size_t)*count * MR);
+        }
         const uint16_t *const ask = end - columns_after_asking(t, *count);
         if (t->ask_y == SM_Y_EARLY) ask_panel(t, r0 + MR, nv);
         value = add_columns(acc, value, &index, ask, s, nv);

@@ -14,15 +14,16 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, co
     const size_t rows = sm_block_rows(w, t->block);
     const size_t cols = sm_tile_cols(w, t->tile);
     const float *value = w->value + w->value_at[segment];
-    later xs = later_of(t, sm_ceil_div(rows, MR));
-    uintptr_t value_page = pages_of(w, value);
+    const int asking = asks(w, t);
     for (size_t r0 = 0; r0 < rows; r0 += MR) {
         const size_t valid = panel_rows(rows, r0);
         const float *x = (const float *)s->x;
         vec acc[MR][NV];
         tile_begin(acc, t, r0, valid, nv);
-        ask_ahead(&xs);
-        ask_pages(&value_page, value);
+        if (asking) {
+            ask_ahead(t, r0 / MR, sm_ceil_div(rows, MR));
+            ask_pages(w, value, value + cols * MR);
+        }
         size_t left = columns_after_asking(t, cols);
         if (t->ask_y == SM_Y_EARLY) ask_panel(t, r0 + MR, nv);
         for (size_t k = left; k < cols; k++, x += t->x_rs)

@@ -45,16 +45,22 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *x, co
     const size_t rows = sm_block_rows(w, t->block);
     const uint16_t *count = w->head16 + w->head_at[segment];
     stream weights = {w->index16 + w->index_at[segment], w->value + w->value_at[segment]};
-    later xs = later_of(t, sm_ceil_div(rows, MR));
-    uintptr_t index_page = pages_of(w, weights.index), value_page = pages_of(w, weights.value);
+    const int asking = asks(w, t);
     for (size_t r0 = 0; r0 < rows; r0 += MR, count += PATTERNS) {
         const size_t valid = panel_rows(rows, r0);
         vec acc[MR][NV];
         tile_begin(acc, t, r0, valid, nv);
         ask_panel(t, r0 + MR, nv);
-        ask_ahead(&xs);
-        ask_pages(&index_page, weights.index);
-        ask_pages(&value_page, weights.value);
+        if (asking) {
+            ask_ahead(t, r0 / MR, sm_ceil_div(rows, MR));
+            size_t columns = 0, values = 0;
+            SM_FOR (q, PATTERNS) {
+                columns += count[q];
+                values += count[q] * (size_t)__builtin_popcount((unsigned)q + 1);
+            }
+            ask_pages(w, weights.index, weights.index + columns);
+            ask_pages(w, weights.value, weights.value + values);
+        }
         if (MR == 1) {
             bucket(acc, 1, count[0], x, &weights, nv);
         } else {

@@ -103,13 +103,12 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, co
     enum { COUNTS = SM_SELL_COUNTS, HEAD = COUNTS + MR };
     const size_t segment = t->block * w->tiles + t->tile;
     const size_t rows = sm_block_rows(w, t->block);
-    const uint16_t *head = w->head16 + w->head_at[segment];
-    const uint16_t *head_end = w->head16 + w->head_at[segment + 1];
+    const uint16_t *const heads = w->head16 + w->head_at[segment];
+    const uint16_t *const head_end = w->head16 + w->head_at[segment + 1];
     const uint16_t *index = w->index16 + w->index_at[segment];
     const float *value = w->value + w->value_at[segment];
-    later xs = later_of(t, (size_t)(head_end - head) / HEAD);
-    uintptr_t index_page = pages_of(w, index), value_page = pages_of(w, value);
-    for (; head < head_end; head += HEAD) {
+    const int asking = asks(w, t);
+    for (const uint16_t *head = heads; head < head_end; head += HEAD) {
         const uint16_t *const turns_end = index + (size_t)head[0] * TURN;
         const uint16_t *const end = turns_end + (size_t)head[1] * MR;
         uint32_t pairs[QUADS];
@@ -122,9 +121,11 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, co
         rows_begin(acc, t, row, rows, nv);
         if (SELL_POINTERS) {
             if (ASKS_Y && t->last) ask_y(t, row, 0, MR / 2, nv);
-            ask_ahead(&xs);
-            ask_pages(&index_page, index);
-            ask_pages(&value_page, value);
+            if (asking) {
+                ask_ahead(t, (size_t)(head - heads) / HEAD, (size_t)(head_end - heads) / HEAD);
+                ask_pages(w, index, end);
+                ask_pages(w, value, value + (size_t)(2 * head[0] + head[1]) * MR);
+            }
         } else if (t->last && head + HEAD < head_end) {
             size_t next[MR];
             SM_FOR (r, MR) next[r] = head[HEAD + COUNTS + r];

@@ -68,7 +68,7 @@ SM_INLINE void columns(const sm_packed *w, const sm_tile *t, const size_t n) {
     const size_t chains = n * LV >= 4 ? 1 : 4 / LV / n; /* four FMAs in flight hide latency */
     const uint16_t *bits = w->index16 + w->index_at[segment];
     const float *value = w->value + w->value_at[segment];
-    uintptr_t value_page = pages_of(w, value), bits_page = pages_of(w, bits);
+    const float *asked = value;
     for (size_t r0 = 0; r0 < rows; r0 += MR, bits += cols) {
         vec acc[TURN][NR][LV];
         SM_FOR (q, chains)
@@ -76,9 +76,10 @@ SM_INLINE void columns(const sm_packed *w, const sm_tile *t, const size_t n) {
                 SM_FOR (j, LV) acc[q][c][j] = vec_set1(0.0f);
         size_t k = 0;
         for (size_t end = 0; end < cols;) {
-            ask_pages(&value_page, value);
-            ask_pages(&bits_page, bits + k);
             end = sm_min_size(end + ASKING, cols);
+            ask_pages(w, asked, value);
+            ask_pages(w, bits + k, bits + end);
+            asked = value;
             for (; k + TURN <= end; k += TURN) {
                 ask_weights(value, TURN * MR / LINE / 2); /* what half of the weights fill */
                 uint64_t of_turn = 0;

@@ -16,15 +16,16 @@ SM_INLINE void panels(const sm_packed *w, const sm_tile *t, const float *value, 
                       const size_t count, const size_t n) {
     const size_t cols = sm_tile_cols(w, t->tile), panel = MR * cols;
     vec acc[ABREAST][NR][LV];
-    uintptr_t page[ABREAST];
-    SM_FOR (p, count) {
-        page[p] = pages_of(w, value + p * panel);
+    SM_FOR (p, count)
         SM_FOR (c, n)
             SM_FOR (j, LV) acc[p][c][j] = vec_set1(0.0f);
-    }
     for (size_t k = 0; k < cols;) {
-        SM_FOR (p, count) ask_pages(&page[p], value + p * panel);
-        for (const size_t end = sm_min_size(k + ASKING, cols); k < end; k++, value += MR) {
+        const size_t end = sm_min_size(k + ASKING, cols);
+        SM_FOR (p, count) {
+            const float *const now = value + p * panel;
+            ask_pages(w, now, now + (end - k) * MR);
+        }
+        for (; k < end; k++, value += MR) {
             vec x[NR];
             SM_FOR (c, n) x[c] = vec_bcast(t->x + (ptrdiff_t)c * t->x_cs + k);
             SM_FOR (p, count)

@@ -14,7 +14,11 @@
 
 _Static_assert(NR <= 8 && MR % 8 == 0, "whole 32-bit words of nibbles, few columns");
 _Static_assert(MR == VL || VL == 1, "the window is what one register holds");
-enum { TURN = 4, WORDS = 1 + MR / 4 };
+enum {
+    TURN = 4, /* slots */
+    WORDS = 1 + MR / 4,
+    ASKING = SM_PAGE / (MR * 4) /* slots for each time that pages are asked for */
+};
 
 #if VL == 16
 typedef __m512i places;
@@ -69,7 +73,6 @@ SM_INLINE void columns(const sm_packed *w, const sm_tile *t, const size_t n) {
     const uint32_t *count = w->head32 + w->head_at[segment];
     const uint16_t *index = w->index16 + w->index_at[segment];
     const float *value = w->value + w->value_at[segment];
-    uintptr_t value_page = pages_of(w, value), index_page = pages_of(w, index);
     for (size_t r0 = 0; r0 < rows; r0 += MR, count++) {
         vec acc[TURN][NR][LV];
         SM_FOR (q, chains)
@@ -77,14 +80,17 @@ SM_INLINE void columns(const sm_packed *w, const sm_tile *t, const size_t n) {
                 SM_FOR (j, LV) acc[q][c][j] = vec_set1(0.0f);
         size_t i = 0;
         const uint32_t slots = *count & ~SM_ROWS_GIVEN;
-        for (; i + TURN <= slots; i += TURN, index += TURN * WORDS, value += TURN * MR) {
-            SM_FOR (q, TURN * MR / LINE) ASK_VALUE(value + WEIGHTS_AHEAD + q * LINE);
+        while (i + TURN <= slots) {
+            const size_t end = ASK_PAGES ? sm_min_size(i + ASKING, slots) : slots;
             if (ASK_PAGES) {
-                ask_pages(&value_page, value);
-                ask_pages(&index_page, index);
+                ask_pages(w, value, value + (end - i) * MR);
+                ask_pages(w, index, index + (end - i) * WORDS);
             }
-            ASK_INDEX(index + WEIGHTS_AHEAD * WORDS / MR);
-            SM_FOR (q, TURN) slot(acc[q % chains], t, n, index + q * WORDS, value + q * MR);
+            for (; i + TURN <= end; i += TURN, index += TURN * WORDS, value += TURN * MR) {
+                SM_FOR (q, TURN * MR / LINE) ASK_VALUE(value + WEIGHTS_AHEAD + q * LINE);
+                ASK_INDEX(index + WEIGHTS_AHEAD * WORDS / MR);
+                SM_FOR (q, TURN) slot(acc[q % chains], t, n, index + q * WORDS, value + q * MR);
+            }
         }
         for (; i < slots; i++, index += WORDS, value += MR) slot(acc[0], t, n, index, value);
         const uint16_t *row = *count & SM_ROWS_GIVEN ? index : NULL;
