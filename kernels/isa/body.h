@@ -353,20 +353,25 @@ SM_INLINE void rows_end(vec acc[MR][NV], const sm_tile *t, const size_t row[MR],
             SM_FOR (j, nv) vec_store(t->acc + row[r] * NR + j * VL, acc[r][j]);
         return;
     }
-    const vec lo = vec_set1(t->lo), hi = vec_set1(t->hi);
-    SM_FOR (r, MR) {
-        if (row[r] >= rows) continue;
-        float *y = t->y + (ptrdiff_t)row[r] * t->y_rs;
-        if (t->n == nv * VL && !t->clamp) {
-            SM_FOR (j, nv) vec_storeu(y + j * VL, acc[r][j]);
-        } else if (t->n == nv * VL) {
-            SM_FOR (j, nv) vec_storeu(y + j * VL, vec_min(hi, vec_max(lo, acc[r][j])));
-        } else {
-            SM_FOR (j, nv)
-                if (j * VL < t->n)
-                    vec_store_tail(y + j * VL, vec_min(hi, vec_max(lo, acc[r][j])), t->n - j * VL);
-        }
+    if (t->clamp) {
+        const vec lo = vec_set1(t->lo), hi = vec_set1(t->hi);
+        SM_FOR (r, MR)
+            SM_FOR (j, nv) acc[r][j] = vec_min(hi, vec_max(lo, acc[r][j]));
     }
+    if (t->n == nv * VL) {
+        SM_FOR (r, MR)
+            if (row[r] < rows) {
+                float *const y = t->y + (ptrdiff_t)row[r] * t->y_rs;
+                SM_FOR (j, nv) vec_storeu(y + j * VL, acc[r][j]);
+            }
+        return;
+    }
+    SM_FOR (r, MR)
+        if (row[r] < rows) {
+            float *const y = t->y + (ptrdiff_t)row[r] * t->y_rs;
+            SM_FOR (j, nv)
+                if (j * VL < t->n) vec_store_tail(y + j * VL, acc[r][j], t->n - j * VL);
+        }
 }
 
 SM_INLINE void tile_end(vec acc[MR][NV], const sm_tile *t, size_t r0, size_t valid,
