@@ -40,7 +40,8 @@ SM_INLINE void ask_weights(const void *stream, size_t lines) {
 }
 
 /* Where a stream of W goes on that comes from memory: hardware fetches ahead of it to the end of a
- * page and there begins anew, so the first lines of pages are asked for. */
+ * page and there begins anew, so the first lines of pages are asked for: of those that lie so far
+ * behind the ones that begin in [from, to), which is read next. */
 enum { PAGES_AHEAD = 4, LINES_OF_A_PAGE = 8 };
 SM_INLINE void ask_pages(const sm_packed *w, const void *from, const void *to) {
     if (!w->ask_w) return;
