@@ -41,7 +41,7 @@ SM_INLINE void ask_weights(const void *stream, size_t lines) {
 
 /* Where a stream of W goes on that comes from memory: hardware fetches ahead of it to the end of a
  * page and there begins anew, so the first lines of pages are asked for: of those that lie so far
- * behind the ones that begin in [from, to), which is read next. */
+ * behind the ones that begin in [from, to), which is read next or was read last. */
 enum { PAGES_AHEAD = 4, LINES_OF_A_PAGE = 8 };
 SM_INLINE void ask_pages(const sm_packed *w, const void *from, const void *to) {
     if (!w->ask_w) return;
@@ -345,8 +345,8 @@ SM_INLINE const float *tile_column(vec acc[MR][NV], const unsigned rows, const f
 }
 enum { ALL_ROWS = (1 << MR) - 1 };
 
-/* Clamps and stores the valid rows to Y (last K tile), or keeps the partial sums. Whole rows
- * without bounds are not clamped: with two vector ports that takes as long as an FMA a vector. */
+/* Clamps and stores the valid rows to Y (last K tile), or keeps the partial sums. Rows without
+ * bounds are not clamped: with two vector ports that takes as long as an FMA a vector. */
 SM_INLINE void rows_end(vec acc[MR][NV], const sm_tile *t, const size_t row[MR], size_t rows,
                         const size_t nv) {
     if (!t->last) {

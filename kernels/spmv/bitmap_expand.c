@@ -77,7 +77,7 @@ SM_INLINE void columns(const sm_packed *w, const sm_tile *t, const size_t n) {
         size_t k = 0;
         for (size_t end = 0; end < cols;) {
             end = sm_min_size(end + ASKING, cols);
-            ask_pages(w, asked, value);
+            ask_pages(w, asked, value); /* how many come is not known before they are read */
             ask_pages(w, bits + k, bits + end);
             asked = value;
             for (; k + TURN <= end; k += TURN) {
