@@ -107,7 +107,7 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, co
     const uint16_t *const head_end = w->head16 + w->head_at[segment + 1];
     const uint16_t *index = w->index16 + w->index_at[segment];
     const float *value = w->value + w->value_at[segment];
-    const int asking = asks(w, t);
+    const int asking = SELL_POINTERS && asks(w, t);
     for (const uint16_t *head = heads; head < head_end; head += HEAD) {
         const uint16_t *const turns_end = index + (size_t)head[0] * TURN;
         const uint16_t *const end = turns_end + (size_t)head[1] * MR;
@@ -121,15 +121,15 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, co
         rows_begin(acc, t, row, rows, nv);
         if (SELL_POINTERS) {
             if (ASKS_Y && t->last) ask_y(t, row, 0, MR / 2, nv);
-            if (asking) {
-                ask_ahead(t, (size_t)(head - heads) / HEAD, (size_t)(head_end - heads) / HEAD);
-                ask_pages(w, index, end);
-                ask_pages(w, value, value + (size_t)(2 * head[0] + head[1]) * MR);
-            }
         } else if (t->last && head + HEAD < head_end) {
             size_t next[MR];
             SM_FOR (r, MR) next[r] = head[HEAD + COUNTS + r];
             ask_y(t, next, 0, MR, nv);
+        }
+        if (asking) {
+            ask_ahead(t, (size_t)(head - heads) / HEAD, (size_t)(head_end - heads) / HEAD);
+            ask_pages(w, index, end);
+            ask_pages(w, value, value + (size_t)(2 * head[0] + head[1]) * MR);
         }
         SM_FOR (i, AHEAD) load_quads(ahead[i], turns_end + i * MR);
         for (; index < turns_end; index += TURN, value += 2 * MR) {
