@@ -71,6 +71,7 @@ typedef struct sm_tile {
     float lo, hi;
     int clamp; /* lo or hi is a bound */
     sm_ask_y ask_y;
+    int asks;        /* for runs of X or for pages of W */
     int first, last; /* first K tile starts from bias and never reads acc; last stores Y */
 } sm_tile;
 

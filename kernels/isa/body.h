@@ -250,64 +250,108 @@ SM_INLINE vec vector_of(const strip *s, const float *row, const size_t j, const 
             NARROW(narrow, w, t);                                                                  \
     }
 
-/* Asks for rows [first, end) of those in row[]: rows of Y mostly lie too far apart for the hardware
- * to foresee the stores. */
-SM_INLINE void ask_y(const sm_tile *t, const size_t row[MR], const size_t first, const size_t end,
+/* MR rows of a block that are multiplied together: those from r0 on or, where row is not NULL,
+ * which is a constant, those with the numbers at row, behind which the block's rows end. */
+typedef struct tile_rows {
+    const uint16_t *row;
+    size_t r0;
+    size_t rows; /* of the block */
+} tile_rows;
+
+SM_INLINE tile_rows rows_from(size_t r0, size_t rows) {
+    return (tile_rows){.r0 = r0, .rows = rows};
+}
+
+/* Of rows that are sorted; the last panels of a block may have numbers that are no row's. */
+SM_INLINE tile_rows rows_listed(const uint16_t row[MR], size_t rows) {
+    return (tile_rows){.row = row, .rows = rows};
+}
+
+SM_INLINE size_t row_number(const tile_rows *p, size_t r) {
+    return p->row ? p->row[r] : p->r0 + r;
+}
+
+/* Whether row r, and whether every row is one of the block's. */
+SM_INLINE int is_row(const tile_rows *p, size_t r) {
+    return p->row ? p->row[r] < p->rows : r < p->rows - p->r0;
+}
+SM_INLINE int all_are_rows(const tile_rows *p) {
+    return p->row ? p->rows % MR == 0 : p->rows - p->r0 >= MR;
+}
+
+/* Partial sums of row r. */
+SM_INLINE float *sums_of(const sm_tile *t, const tile_rows *p, size_t r) {
+    float *sums = t->acc + row_number(p, r) * NR;
+    __asm__("" : "+r"(sums));
+    return sums;
+}
+
+/* Row r of Y, where `before` is the row before, but for the first row that is looked at. */
+SM_INLINE float *row_of_y(const sm_tile *t, const tile_rows *p, size_t r, const size_t first,
+                          float *before) {
+    return r > first && !p->row ? before + t->y_rs : t->y + (ptrdiff_t)row_number(p, r) * t->y_rs;
+}
+
+/* Asks for rows [first, end) of a panel: rows of Y mostly lie too far apart for the hardware to
+ * foresee the stores. Addresses are kept from the compiler, which would compute them all before it
+ * uses the first and keep what finds no register in vectors: then the next panel waits for FMAs. */
+SM_INLINE void ask_y(const sm_tile *t, const tile_rows *p, const size_t first, const size_t end,
                      const size_t nv) {
     const int whole_lines = ((uintptr_t)t->y | (uintptr_t)t->y_rs * sizeof(float)) % 64 == 0;
+    float *y = NULL;
     SM_FOR (r, MR) {
         if (r < first || r >= end) continue;
-        const uintptr_t y = (uintptr_t)t->y + row[r] * (uintptr_t)t->y_rs * sizeof(float);
-        for (size_t j = 0; j < nv * VL; j += 16) __builtin_prefetch((void *)(y + 4 * j), 1);
-        if (!whole_lines) __builtin_prefetch((void *)(y + 4 * (nv * VL - 1)), 1);
+        y = row_of_y(t, p, r, first, y);
+        __asm__("" : "+r"(y));
+        for (size_t j = 0; j < nv * VL; j += LINE) __builtin_prefetch(y + j, 1);
+        if (!whole_lines) __builtin_prefetch(y + nv * VL - 1, 1);
     }
 }
 
-/* Whether panels ask for pages of W or for X. One flag, and what is asked for told from a panel's
- * number and its streams: with short panels state that waits beside their loops, to be looked at
- * once a panel, takes up to a tenth of a call. */
-SM_INLINE int asks(const sm_packed *w, const sm_tile *t) {
-    return w->ask_w || t->ahead_runs > 0;
+/* The same for the rows of the panel that starts at row r0. */
+SM_INLINE void ask_panel(const sm_tile *t, size_t r0, const size_t nv) {
+    const tile_rows p = rows_from(r0, r0 + MR);
+    if (t->last && t->ask_y != SM_Y_NEVER) ask_y(t, &p, 0, MR, nv);
 }
 
 /* X that is used later, asked for a few runs a panel while the core multiplies: to L2, for L1 is
  * full of what is multiplied now. */
-SM_INLINE void ask_ahead(const sm_tile *t, size_t panel, size_t panels) {
+SM_INLINE void ask_ahead(const sm_tile *t, size_t i, size_t panels) {
     const size_t each = sm_ceil_div(t->ahead_runs, panels);
-    const size_t end = sm_min_size((panel + 1) * each, t->ahead_runs);
-    for (size_t i = panel * each; i < end; i++)
+    const size_t end = sm_min_size((i + 1) * each, t->ahead_runs);
+    for (size_t run = i * each; run < end; run++)
         for (size_t j = 0; j < t->ahead_run; j += LINE)
-            __builtin_prefetch(t->ahead + (ptrdiff_t)i * t->ahead_rs + j, 0, 2);
+            __builtin_prefetch(t->ahead + (ptrdiff_t)run * t->ahead_rs + j, 0, 2);
 }
 
-/* Loads the accumulators of MR rows of a block of `rows` rows: bias (or zero) in the first K tile,
- * else the partial sums. */
-SM_INLINE void rows_begin(vec acc[MR][NV], const sm_tile *t, const size_t row[MR], size_t rows,
-                          const size_t nv) {
-    if (t->first) {
+/* What panel i of a call with t->asks asks for but Y: all is told from its number and its streams,
+ * in a function of its own and before the tile is in registers. State that waits beside the loops
+ * of short panels, to be looked at once a panel, takes up to a tenth of a call. */
+static __attribute__((noinline, unused)) void ask_more(const sm_packed *w, const sm_tile *t,
+                                                       size_t i, const uint16_t *index,
+                                                       size_t indices, const float *value,
+                                                       size_t values) {
+    ask_ahead(t, i, sm_ceil_div(sm_block_rows(w, t->block), MR));
+    ask_pages(w, index, index + indices);
+    ask_pages(w, value, value + values);
+}
+
+/* Loads the accumulators of a panel: bias (or zero) in the first K tile, else the partial sums. */
+SM_INLINE void tile_begin(vec acc[MR][NV], const sm_tile *t, const tile_rows *p, const size_t nv) {
+    if (!t->first) {
         SM_FOR (r, MR) {
-            const float b = t->bias && row[r] < rows ? t->bias[row[r]] : 0.0f;
-            SM_FOR (j, nv) acc[r][j] = vec_set1(b);
+            const float *from = sums_of(t, p, r);
+            SM_FOR (j, nv) acc[r][j] = vec_load(from + j * VL);
         }
-        return;
+    } else if (t->bias) {
+        SM_FOR (r, MR) {
+            const vec b = vec_set1(t->bias[is_row(p, r) ? row_number(p, r) : 0]);
+            SM_FOR (j, nv) acc[r][j] = b;
+        }
+    } else {
+        SM_FOR (r, MR)
+            SM_FOR (j, nv) acc[r][j] = vec_set1(0.0f);
     }
-    SM_FOR (r, MR)
-        SM_FOR (j, nv) acc[r][j] = vec_load(t->acc + row[r] * NR + j * VL);
-}
-
-/* The same for the panel that starts at row r0 and has so many valid rows. */
-SM_INLINE void tile_begin(vec acc[MR][NV], const sm_tile *t, size_t r0, size_t valid,
-                          const size_t nv) {
-    size_t row[MR];
-    SM_FOR (r, MR) row[r] = r0 + r;
-    rows_begin(acc, t, row, r0 + valid, nv);
-}
-
-/* Asks for the rows of Y of the panel that starts at row r0. */
-SM_INLINE void ask_panel(const sm_tile *t, size_t r0, const size_t nv) {
-    size_t row[MR];
-    SM_FOR (r, MR) row[r] = r0 + r;
-    if (t->last && t->ask_y != SM_Y_NEVER) ask_y(t, row, 0, MR, nv);
 }
 
 /* How many of the columns of a panel of whole columns come after its rows of Y are asked for, so
@@ -345,13 +389,16 @@ SM_INLINE const float *tile_column(vec acc[MR][NV], const unsigned rows, const f
 }
 enum { ALL_ROWS = (1 << MR) - 1 };
 
-/* Clamps and stores the valid rows to Y (last K tile), or keeps the partial sums. Rows without
- * bounds are not clamped: with two vector ports that takes as long as an FMA a vector. */
-SM_INLINE void rows_end(vec acc[MR][NV], const sm_tile *t, const size_t row[MR], size_t rows,
-                        const size_t nv) {
+/* Clamps and stores the panel's rows to Y (last K tile), or keeps the partial sums. Rows without
+ * bounds are not clamped: with two vector ports that takes as long as an FMA a vector. Numbers of
+ * rows are read anew, or they would wait in registers that the loops lack. */
+SM_INLINE void tile_end(vec acc[MR][NV], const sm_tile *t, tile_rows p, const size_t nv) {
+    if (p.row) __asm__ volatile("" ::: "memory");
     if (!t->last) {
-        SM_FOR (r, MR)
-            SM_FOR (j, nv) vec_store(t->acc + row[r] * NR + j * VL, acc[r][j]);
+        SM_FOR (r, MR) {
+            float *to = sums_of(t, &p, r);
+            SM_FOR (j, nv) vec_store(to + j * VL, acc[r][j]);
+        }
         return;
     }
     if (t->clamp) {
@@ -359,27 +406,20 @@ SM_INLINE void rows_end(vec acc[MR][NV], const sm_tile *t, const size_t row[MR],
         SM_FOR (r, MR)
             SM_FOR (j, nv) acc[r][j] = vec_min(hi, vec_max(lo, acc[r][j]));
     }
-    if (t->n == nv * VL) {
-        SM_FOR (r, MR)
-            if (row[r] < rows) {
-                float *const y = t->y + (ptrdiff_t)row[r] * t->y_rs;
-                SM_FOR (j, nv) vec_storeu(y + j * VL, acc[r][j]);
-            }
+    float *y = NULL;
+    if (t->n == nv * VL && all_are_rows(&p)) {
+        SM_FOR (r, MR) {
+            y = row_of_y(t, &p, r, 0, y);
+            SM_FOR (j, nv) vec_storeu(y + j * VL, acc[r][j]);
+        }
         return;
     }
-    SM_FOR (r, MR)
-        if (row[r] < rows) {
-            float *const y = t->y + (ptrdiff_t)row[r] * t->y_rs;
-            SM_FOR (j, nv)
-                if (j * VL < t->n) vec_store_tail(y + j * VL, acc[r][j], t->n - j * VL);
-        }
-}
-
-SM_INLINE void tile_end(vec acc[MR][NV], const sm_tile *t, size_t r0, size_t valid,
-                        const size_t nv) {
-    size_t row[MR];
-    SM_FOR (r, MR) row[r] = r0 + r;
-    rows_end(acc, t, row, r0 + valid, nv);
+    SM_FOR (r, MR) {
+        if (!is_row(&p, r)) continue;
+        y = row_of_y(t, &p, r, 0, y);
+        SM_FOR (j, nv)
+            if (j * VL < t->n) vec_store_tail(y + j * VL, acc[r][j], t->n - j * VL);
+    }
 }
 #endif
 

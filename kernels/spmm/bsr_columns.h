@@ -25,23 +25,18 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, co
     const uint16_t *count = w->head16 + w->head_at[segment];
     const uint16_t *index = w->index16 + w->index_at[segment];
     const float *value = w->value + w->value_at[segment];
-    const int asking = asks(w, t);
     for (size_t r0 = 0; r0 < rows; r0 += MR, count++) {
-        const size_t valid = panel_rows(rows, r0);
-        vec acc[MR][NV];
-        tile_begin(acc, t, r0, valid, nv);
-        const uint16_t *const end = index + *count;
-        if (asking) {
-            ask_ahead(t, r0 / MR, sm_ceil_div(rows, MR));
-            ask_pages(w, index, end);
-            ask_pages(w, value, value + (size_t)*count * MR);
-        }
-        const uint16_t *const ask = end - columns_after_asking(t, *count);
+        const tile_rows p = rows_from(r0, rows);
+        if (t->asks) ask_more(w, t, r0 / MR, index, *count, value, (size_t)*count * MR);
         if (t->ask_y == SM_Y_EARLY) ask_panel(t, r0 + MR, nv);
+        vec acc[MR][NV];
+        tile_begin(acc, t, &p, nv);
+        const uint16_t *const end = index + *count;
+        const uint16_t *const ask = end - columns_after_asking(t, *count);
         value = add_columns(acc, value, &index, ask, s, nv);
         if (t->ask_y == SM_Y_LATE) ask_panel(t, r0, nv);
         value = add_columns(acc, value, &index, end, s, nv);
-        tile_end(acc, t, r0, valid, nv);
+        tile_end(acc, t, p, nv);
     }
 }
 

@@ -15,14 +15,15 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, co
     const uint32_t *index = w->index32 + w->index_at[segment];
     const float *value = w->value + w->value_at[segment];
     for (size_t r = 0; r < rows; r++) {
-        vec acc[MR][NV];
-        tile_begin(acc, t, r, 1, nv);
+        const tile_rows p = rows_from(r, rows);
         ask_panel(t, r + 1, nv);
+        vec acc[MR][NV];
+        tile_begin(acc, t, &p, nv);
         for (size_t i = 0; i < count[r]; i++)
             tile_column(acc, ALL_ROWS, value + i, s, pointer_to(s, index[i]), nv);
         index += count[r];
         value += count[r];
-        tile_end(acc, t, r, 1, nv);
+        tile_end(acc, t, p, nv);
     }
 }
 

@@ -14,23 +14,19 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, co
     const size_t rows = sm_block_rows(w, t->block);
     const size_t cols = sm_tile_cols(w, t->tile);
     const float *value = w->value + w->value_at[segment];
-    const int asking = asks(w, t);
     for (size_t r0 = 0; r0 < rows; r0 += MR) {
-        const size_t valid = panel_rows(rows, r0);
+        const tile_rows p = rows_from(r0, rows);
+        if (t->asks) ask_more(w, t, r0 / MR, NULL, 0, value, cols * MR);
+        if (t->ask_y == SM_Y_EARLY) ask_panel(t, r0 + MR, nv);
         const float *x = (const float *)s->x;
         vec acc[MR][NV];
-        tile_begin(acc, t, r0, valid, nv);
-        if (asking) {
-            ask_ahead(t, r0 / MR, sm_ceil_div(rows, MR));
-            ask_pages(w, value, value + cols * MR);
-        }
+        tile_begin(acc, t, &p, nv);
         size_t left = columns_after_asking(t, cols);
-        if (t->ask_y == SM_Y_EARLY) ask_panel(t, r0 + MR, nv);
         for (size_t k = left; k < cols; k++, x += t->x_rs)
             value = tile_column(acc, ALL_ROWS, value, s, x, nv);
         if (t->ask_y == SM_Y_LATE) ask_panel(t, r0, nv);
         for (; left > 0; left--, x += t->x_rs) value = tile_column(acc, ALL_ROWS, value, s, x, nv);
-        tile_end(acc, t, r0, valid, nv);
+        tile_end(acc, t, p, nv);
     }
 }
 

@@ -45,22 +45,19 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *x, co
     const size_t rows = sm_block_rows(w, t->block);
     const uint16_t *count = w->head16 + w->head_at[segment];
     stream weights = {w->index16 + w->index_at[segment], w->value + w->value_at[segment]};
-    const int asking = asks(w, t);
     for (size_t r0 = 0; r0 < rows; r0 += MR, count += PATTERNS) {
-        const size_t valid = panel_rows(rows, r0);
-        vec acc[MR][NV];
-        tile_begin(acc, t, r0, valid, nv);
-        ask_panel(t, r0 + MR, nv);
-        if (asking) {
-            ask_ahead(t, r0 / MR, sm_ceil_div(rows, MR));
+        const tile_rows p = rows_from(r0, rows);
+        if (t->asks) {
             size_t columns = 0, values = 0;
             SM_FOR (q, PATTERNS) {
                 columns += count[q];
                 values += count[q] * (size_t)__builtin_popcount((unsigned)q + 1);
             }
-            ask_pages(w, weights.index, weights.index + columns);
-            ask_pages(w, weights.value, weights.value + values);
+            ask_more(w, t, r0 / MR, weights.index, columns, weights.value, values);
         }
+        ask_panel(t, r0 + MR, nv);
+        vec acc[MR][NV];
+        tile_begin(acc, t, &p, nv);
         if (MR == 1) {
             bucket(acc, 1, count[0], x, &weights, nv);
         } else {
@@ -70,7 +67,7 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *x, co
             bucket(acc, 2, count[1] - both, x, &weights, nv);
             bucket(acc, 3, count[2], x, &weights, nv);
         }
-        tile_end(acc, t, r0, valid, nv);
+        tile_end(acc, t, p, nv);
     }
 }
 

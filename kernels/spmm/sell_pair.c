@@ -35,28 +35,25 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, co
     const uint16_t *const head_end = w->head16 + w->head_at[segment + 1];
     const uint16_t *index = w->index16 + w->index_at[segment];
     const float *value = w->value + w->value_at[segment];
-    const int asking = asks(w, t);
     for (const uint16_t *head = heads; head < head_end; head += HEAD) {
         const uint16_t *const turns_end = index + (size_t)head[0] * TURN;
         const uint16_t *const end = turns_end + (size_t)head[1] * MR;
-        const size_t row[MR] = {head[COUNTS], head[COUNTS + 1]};
-        vec acc[MR][NV];
-        rows_begin(acc, t, row, rows, nv);
+        const tile_rows p = rows_listed(head + COUNTS, rows);
+        if (t->asks)
+            ask_more(w, t, (size_t)(head - heads) / HEAD, index, (size_t)(end - index), value,
+                     (size_t)(2 * head[0] + head[1]) * MR);
         if (t->last && head + HEAD < head_end) {
-            const size_t next[MR] = {head[HEAD + COUNTS], head[HEAD + COUNTS + 1]};
-            ask_y(t, next, 0, MR, nv);
+            const tile_rows next = rows_listed(head + HEAD + COUNTS, rows);
+            ask_y(t, &next, 0, MR, nv);
         }
-        if (asking) {
-            ask_ahead(t, (size_t)(head - heads) / HEAD, (size_t)(head_end - heads) / HEAD);
-            ask_pages(w, index, end);
-            ask_pages(w, value, value + (size_t)(2 * head[0] + head[1]) * MR);
-        }
+        vec acc[MR][NV];
+        tile_begin(acc, t, &p, nv);
         for (; index < turns_end; index += TURN, value += 2 * MR) {
             tile_column(acc, ALL_ROWS, value, s, pointer_to(s, index[0]), nv);
             single_step(acc, index + 1, value + MR, s, nv);
         }
         for (; index < end; index += MR, value += MR) single_step(acc, index, value, s, nv);
-        rows_end(acc, t, row, rows, nv);
+        tile_end(acc, t, p, nv);
     }
 }
 

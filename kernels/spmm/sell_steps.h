@@ -107,7 +107,6 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, co
     const uint16_t *const head_end = w->head16 + w->head_at[segment + 1];
     const uint16_t *index = w->index16 + w->index_at[segment];
     const float *value = w->value + w->value_at[segment];
-    const int asking = SELL_POINTERS && asks(w, t);
     for (const uint16_t *head = heads; head < head_end; head += HEAD) {
         const uint16_t *const turns_end = index + (size_t)head[0] * TURN;
         const uint16_t *const end = turns_end + (size_t)head[1] * MR;
@@ -115,22 +114,18 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, co
         uint64_t quads[QUADS], ahead[AHEAD][QUADS];
         load_pairs(pairs, index);
         load_quads(quads, index + SHARED);
-        size_t row[MR];
-        SM_FOR (r, MR) row[r] = head[COUNTS + r];
-        vec acc[MR][NV];
-        rows_begin(acc, t, row, rows, nv);
+        const tile_rows p = rows_listed(head + COUNTS, rows);
+        if (SELL_POINTERS && t->asks)
+            ask_more(w, t, (size_t)(head - heads) / HEAD, index, (size_t)(end - index), value,
+                     (size_t)(2 * head[0] + head[1]) * MR);
         if (SELL_POINTERS) {
-            if (ASKS_Y && t->last) ask_y(t, row, 0, MR / 2, nv);
+            if (ASKS_Y && t->last) ask_y(t, &p, 0, MR / 2, nv);
         } else if (t->last && head + HEAD < head_end) {
-            size_t next[MR];
-            SM_FOR (r, MR) next[r] = head[HEAD + COUNTS + r];
-            ask_y(t, next, 0, MR, nv);
+            const tile_rows next = rows_listed(head + HEAD + COUNTS, rows);
+            ask_y(t, &next, 0, MR, nv);
         }
-        if (asking) {
-            ask_ahead(t, (size_t)(head - heads) / HEAD, (size_t)(head_end - heads) / HEAD);
-            ask_pages(w, index, end);
-            ask_pages(w, value, value + (size_t)(2 * head[0] + head[1]) * MR);
-        }
+        vec acc[MR][NV];
+        tile_begin(acc, t, &p, nv);
         SM_FOR (i, AHEAD) load_quads(ahead[i], turns_end + i * MR);
         for (; index < turns_end; index += TURN, value += 2 * MR) {
             uint32_t now_pairs[QUADS];
@@ -142,7 +137,7 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, co
             shared_step(acc, now_pairs, value, s, nv);
             single_step(acc, now_quads, value + MR, s, nv);
         }
-        if (ASKS_Y && t->last) ask_y(t, row, MR / 2, MR, nv);
+        if (ASKS_Y && t->last) ask_y(t, &p, MR / 2, MR, nv);
         for (; index < end; index += MR, value += MR) {
             uint64_t now[QUADS];
             SM_FOR (q, QUADS) now[q] = ahead[0][q];
@@ -151,7 +146,7 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, co
             load_quads(ahead[AHEAD - 1], index + SM_OFFSETS_AHEAD);
             single_step(acc, now, value, s, nv);
         }
-        rows_end(acc, t, row, rows, nv);
+        tile_end(acc, t, p, nv);
     }
 }
 
