@@ -191,17 +191,23 @@ static int seldom_read(const listing *l, const sm_candidate *c) {
 }
 
 /* Timing both of two that multiply the same streams would cost the packing twice; and `panel` is
- * behind `sell` on Intel's cores, at 50 to 98 % and with 9 to 512 columns. */
+ * behind `sell` on Intel's cores, at 50 to 98 % and with 9 to 512 columns. Of those that ask for W
+ * the one for Intel's cores is the faster on a Zen 5 too where W is in L3: 8 to 20 %, and 2 to 5 %
+ * behind where W comes from memory. */
 static int for_other_cores(const listing *l, const sm_kernel *k) {
-    const unsigned others = l->intel ? SM_FOR_OTHERS : SM_FOR_INTEL;
+    const int as_intel = l->intel || (sm_traits(k) & SM_ASKS_FOR_W && !sm_from_memory(l->csr));
+    const unsigned others = as_intel ? SM_FOR_OTHERS : SM_FOR_INTEL;
     return sm_isa_hand_written(k->isa) && (sm_traits(k) & others);
 }
 
-/* Whether weights for few columns of X had better be asked for: where they come from memory, and on
- * Intel's cores where not all may stay in L2: 7 % slower to 25 % faster there, mostly faster, and
- * in L2 8 % slower to 6 % faster; AMD's are 10 to 20 % slower where weights are in a cache. */
-static int ask_for_weights(const sm_csr *w, int intel) {
-    return (intel && exceeds_l2(w)) || sm_from_memory(w);
+/* Whether weights for few columns of X had better be asked for: where they come from memory and,
+ * but for AMD's cores without AVX-512, where not all may stay in L2. On Intel's cores 7 % slower to
+ * 25 % faster there, mostly faster, and in L2 8 % slower to 6 % faster; on a Zen 5 3 % slower to
+ * 13 % faster, in L2 1 to 4 % slower, and with AVX2 0 to 8 % slower. */
+static int ask_for_weights(const listing *l) {
+    enum { AVX512_LANES = 16 };
+    const int in_l3 = l->intel || l->lanes == AVX512_LANES;
+    return (in_l3 && exceeds_l2(l->csr)) || sm_from_memory(l->csr);
 }
 
 /* Which a sample of W may not show. */
@@ -303,6 +309,7 @@ static void enumerate(listing *l) {
         const sm_kernel *k = sm_kernel_at(i);
         if (competes(l, k) && sm_lanes(k) > l->lanes) l->lanes = sm_lanes(k);
     }
+    l->ask_for_w = ask_for_weights(l);
     for (size_t i = 0; i < sm_kernel_count(); i++)
         if (competes(l, sm_kernel_at(i))) add_candidates(l, sm_kernel_at(i));
     drop_hopeless(l, 0);
@@ -330,13 +337,7 @@ size_t sm_candidates_max(void) {
 
 size_t sm_list_candidates(const sm_csr *w, const sm_csr *sample, const sm_plan_options *options,
                           sm_candidate *out) {
-    const int intel = sm_core_of_intel();
-    listing l = {.opt = options,
-                 .csr = w,
-                 .sample = sample,
-                 .intel = intel,
-                 .ask_for_w = ask_for_weights(w, intel),
-                 .c = out};
+    listing l = {.opt = options, .csr = w, .sample = sample, .intel = sm_core_of_intel(), .c = out};
     enumerate(&l);
     qsort(out, l.count, sizeof *out, by_promise);
     return l.count;
