@@ -192,8 +192,8 @@ static int seldom_read(const listing *l, const sm_candidate *c) {
 
 /* Timing both of two that multiply the same streams would cost the packing twice; and `panel` is
  * behind `sell` on Intel's cores, at 50 to 98 % and with 9 to 512 columns. Of those that ask for W
- * the one for Intel's cores is the faster on a Zen 5 too where W is in L3: 8 to 20 %, and 2 to 5 %
- * behind where W comes from memory. */
+ * the one for Intel's cores is the faster on a Zen 5 too where W is in L3: 11 to 20 % at 50 to
+ * 80 %, and 2 to 5 % behind where W comes from memory. A Zen 4 was not measured. */
 static int for_other_cores(const listing *l, const sm_kernel *k) {
     const int as_intel = l->intel || (sm_traits(k) & SM_ASKS_FOR_W && !sm_from_memory(l->csr));
     const unsigned others = as_intel ? SM_FOR_OTHERS : SM_FOR_INTEL;
@@ -202,7 +202,7 @@ static int for_other_cores(const listing *l, const sm_kernel *k) {
 
 /* Whether weights for few columns of X had better be asked for: where they come from memory and,
  * but for AMD's cores without AVX-512, where not all may stay in L2. On Intel's cores 7 % slower to
- * 25 % faster there, mostly faster, and in L2 8 % slower to 6 % faster; on a Zen 5 3 % slower to
+ * 25 % faster there, mostly faster, and in L2 8 % slower to 6 % faster; on a Zen 5 2 % slower to
  * 13 % faster, in L2 1 to 4 % slower, and with AVX2 0 to 8 % slower. */
 static int ask_for_weights(const listing *l) {
     enum { AVX512_LANES = 16 };

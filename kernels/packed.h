@@ -196,8 +196,8 @@ typedef enum sm_trait {
                          strip is  packed for it */
     SM_FOR_INTEL = 2, /* one of two that multiply the same streams, for Intel's cores */
     SM_FOR_OTHERS = 4,
-    SM_ASKS_FOR_W = 8, /* one of two likewise: asks for lines of W ahead, or does not; for
-                          Intel's cores is also for others whose W is in L3 */
+    SM_ASKS_FOR_W = 8, /* one of two likewise: asks for lines of W ahead, or does not. The one for
+                          Intel's cores is also for others with AVX-512 where W is in L3 */
     SM_TAKES_W = 16
 } sm_trait;
 unsigned sm_traits(const sm_kernel *kernel);

@@ -161,7 +161,7 @@ static size_t of_one_column(const sm_csr *w, const char *variant) {
 }
 
 /* Kernels that ask for weights are timed where these come from memory only, or from behind L2 on
- * Intel's cores and with AVX-512. */
+ * Intel's cores or with AVX-512. */
 static void test_streams_are_for_weights_from_memory(void **state) {
     (void)state;
     size_t level, level512;

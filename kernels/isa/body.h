@@ -250,8 +250,8 @@ SM_INLINE vec vector_of(const strip *s, const float *row, const size_t j, const 
             NARROW(narrow, w, t);                                                                  \
     }
 
-/* MR rows of a block that are multiplied together: those from r0 on or, where row is not NULL,
- * which is a constant, those with the numbers at row, behind which the block's rows end. */
+/* MR rows of a block that are multiplied together: those from r0 on or, where row is not NULL, as
+ * the compiler knows, those with the numbers at row. Numbers of `rows` and more are no row's. */
 typedef struct tile_rows {
     const uint16_t *row;
     size_t r0;
@@ -332,7 +332,7 @@ static __attribute__((noinline, unused)) void ask_more(const sm_packed *w, const
                                                        size_t indices, const float *value,
                                                        size_t values) {
     ask_ahead(t, i, sm_ceil_div(sm_block_rows(w, t->block), MR));
-    ask_pages(w, index, index + indices);
+    if (indices > 0) ask_pages(w, index, index + indices);
     ask_pages(w, value, value + values);
 }
 
@@ -417,6 +417,10 @@ SM_INLINE void tile_end(vec acc[MR][NV], const sm_tile *t, tile_rows p, const si
     SM_FOR (r, MR) {
         if (!is_row(&p, r)) continue;
         y = row_of_y(t, &p, r, 0, y);
+        if (p.row && t->n == nv * VL) {
+            SM_FOR (j, nv) vec_storeu(y + j * VL, acc[r][j]);
+            continue;
+        }
         SM_FOR (j, nv)
             if (j * VL < t->n) vec_store_tail(y + j * VL, acc[r][j], t->n - j * VL);
     }

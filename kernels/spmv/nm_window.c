@@ -1,5 +1,5 @@
-/* SpMV over slots, for weights that are in a cache, on Intel's cores surely in L2: there each
- * prefetch would take the place of a load. */
+/* SpMV over slots, for weights that are in a cache, on Intel's cores and with AVX-512 surely in L2:
+ * there each prefetch would take the place of a load. */
 #define NM_TRAITS (SM_TAKES_W)
 #define ASK_VALUE(p)
 #define ASK_INDEX(p)
