@@ -262,7 +262,7 @@ SM_INLINE tile_rows rows_from(size_t r0, size_t rows) {
     return (tile_rows){.r0 = r0, .rows = rows};
 }
 
-/* Of rows that are sorted; the last panels of a block may have numbers that are no row's. */
+/* Of rows that are sorted. */
 SM_INLINE tile_rows rows_listed(const uint16_t row[MR], size_t rows) {
     return (tile_rows){.row = row, .rows = rows};
 }
