@@ -91,12 +91,12 @@ static int packs_strips(const listing *l, const sm_kernel *k) {
 }
 
 /* The largest K tile of which a panel asks for no more of W at once than a page's worth, if it does
- * ask, see sm_core_ask_w_from(). */
+ * ask for pages, see sm_core_ask_w(). */
 static size_t asking_limit(const listing *l, const sm_candidate *c) {
     enum { LEAST = 32, UNIT = 8 };
     const sm_kernel *k = c->kernel;
     const double bytes = bytes_of_w(l, c), rows = (double)l->csr->rows, cols = (double)l->csr->cols;
-    if (!packs_strips(l, k) || rows * cols * bytes < (double)sm_core_ask_w_from(l->intel))
+    if (!packs_strips(l, k) || sm_core_ask_w(rows * cols * bytes, l->intel) != SM_W_PAGES)
         return SIZE_MAX;
     return (size_t)fmax(LEAST, SM_PAGE / ((double)k->mr * bytes)) / UNIT * UNIT;
 }

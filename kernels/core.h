@@ -26,8 +26,8 @@ size_t sm_core_ask_from(const sm_packed *w, int intel);
 
 sm_ask_y sm_core_ask_y(int intel);
 
-/* Bytes of packed W from which on kernels ask for it; SIZE_MAX: never. */
-size_t sm_core_ask_w_from(int intel);
+/* How kernels ask for so many bytes of packed W. */
+sm_ask_w sm_core_ask_w(double bytes, int intel);
 
 /* How X and Y are copied and transposed for kernels of that level. */
 sm_strips sm_core_strips(const sm_kernel *kernel, int intel);

@@ -184,7 +184,7 @@ static void run_segment(strip *s, size_t block, size_t tile, view x) {
                        .hi = a->hi,
                        .clamp = a->lo > -INFINITY || a->hi < INFINITY,
                        .ask_y = s->j->threads == 1 && rows_first(s->j) ? SM_Y_NEVER : w->ask_y,
-                       .asks = w->ask_w || asked > 0,
+                       .asks = w->ask_w == SM_W_PAGES || asked > 0,
                        .first = tile == 0,
                        .last = tile + 1 == w->tiles};
     w->kernel->run(w, &t);

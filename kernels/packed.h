@@ -18,6 +18,10 @@ typedef enum sm_strips { SM_STRIPS_BASE, SM_STRIPS_AVX2, SM_STRIPS_ASKING } sm_s
  * all. Kernels of `sell` are made for one of these, see spmm/sell_steps.h. */
 typedef enum sm_ask_y { SM_Y_EARLY, SM_Y_LATE, SM_Y_NEVER } sm_ask_y;
 
+/* How a kernel asks for what it reads next of W: not, for the beginnings of pages, or for every
+ * line. */
+typedef enum sm_ask_w { SM_W_NEVER, SM_W_PAGES, SM_W_LINES } sm_ask_w;
+
 /* Rows of a block, which some formats count in 16 bits. */
 enum { SM_MAX_BLOCK_ROWS = 1 << 16 };
 
@@ -38,8 +42,8 @@ typedef struct sm_packed {
     int by_columns;     /* see sm_by_columns() */
     size_t ask_from;    /* see sm_asks() */
     sm_ask_y ask_y;
-    size_t ask_w_from; /* bytes of W; ask_w: it is as large */
-    int ask_w;         /* its kernel may ask for what it reads next of W */
+    sm_ask_w ask_w;
+    int intel; /* it is for a core of Intel's */
     sm_strips strips;
     size_t index_bits;
     size_t *head_at, *index_at, *value_at; /* blocks * tiles + 1: first element of a segment */

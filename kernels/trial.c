@@ -200,6 +200,12 @@ static size_t ask_from(const sm_trial *t, const sm_packed *packed, size_t n) {
     return t->of_rows == 1 && sm_asks(packed, n) ? 0 : SIZE_MAX;
 }
 
+/* ... and for W, where that comes from as far away as the timed call's. */
+static sm_ask_w ask_w(const sm_trial *t, const sm_packed *packed) {
+    if (t->of_rows > 1 && !is_away(t, packed)) return SM_W_NEVER;
+    return sm_core_ask_w(all_bytes(t, packed), packed->intel);
+}
+
 void sm_trial_run(sm_trial *t, const sm_packed *packed, sm_times *shortest) {
     sm_args a = {.x = t->x, .y = t->y, .lo = -INFINITY, .hi = INFINITY};
     a.n = sm_trial_columns(t, packed->kernel->nr);
@@ -212,7 +218,7 @@ void sm_trial_run(sm_trial *t, const sm_packed *packed, sm_times *shortest) {
         shortest->cuts = cuts_of(t, packed, a.n, shortest->run_s);
     sm_packed as_called = *packed;
     as_called.ask_from = ask_from(t, packed, a.n);
-    as_called.ask_w = is_away(t, packed) && all_bytes(t, packed) >= (double)packed->ask_w_from;
+    as_called.ask_w = ask_w(t, packed);
     if (shortest->cuts > 1)
         run_cuts(t, &as_called, &a, shortest);
     else

@@ -124,18 +124,21 @@ static void test_when_x_is_asked_for(void **state) {
     assert_int_equal(sm_core_ask_from(&w, 1), SIZE_MAX);
 }
 
-/* W is asked for on Intel's cores only, where it is more than half of L3. */
+/* W is asked for where it is a large part of L3: pages on Intel's cores, else lines. */
 static void test_when_w_is_asked_for(void **state) {
     (void)state;
-    assert_true(sm_core_ask_w_from(0) == SIZE_MAX);
-    assert_int_equal(sm_core_ask_w_from(1), sm_l3_bytes() / 2 + 1);
+    const double l3 = (double)sm_l3_bytes();
+    assert_int_equal(sm_core_ask_w(l3 / 2, 1), SM_W_NEVER);
+    assert_int_equal(sm_core_ask_w(l3 / 2 + 1, 1), SM_W_PAGES);
+    assert_int_equal(sm_core_ask_w(l3 / 4, 0), SM_W_NEVER);
+    assert_int_equal(sm_core_ask_w(l3 / 4 + 1, 0), SM_W_LINES);
     problem p;
     sm_packed w;
     make_problem(M, K, N, 0, third, &p);
     assert_int_equal(sm_pack(&p.w, sm_kernel_find("spmm_dense_f32_scalar_tile_4x8"), KT, M, 1, &w),
                      SM_OK);
-    assert_false(w.ask_w);
-    assert_true(w.ask_w_from == sm_core_ask_w_from(sm_core_of_intel()));
+    assert_int_equal(w.ask_w, SM_W_NEVER);
+    assert_int_equal(w.intel, sm_core_of_intel());
     sm_packed_free(&w);
     free_problem(&p);
 }
@@ -223,14 +226,15 @@ static void test_asking_changes_no_bit(void **state) {
             sm_packed w;
             assert_int_equal(sm_pack(&p.w, k, tiles[c / 2][0], tiles[c / 2][1], 1, &w), SM_OK);
             w.ask_from = SIZE_MAX;
-            w.ask_w = 0;
+            w.ask_w = SM_W_NEVER;
             w.strips = SM_STRIPS_BASE;
             run(&w, &p.args, 1);
             assert_true(error_of(&p) <= 1.0);
             memcpy(silent, p.y, M * N * sizeof *silent);
-            w.ask_w = 1;
-            for (w.ask_from = 0; w.strips <= most; w.strips++) {
+            w.ask_from = 0;
+            for (; w.strips <= most; w.strips++) {
                 for (w.ask_y = SM_Y_EARLY; w.ask_y <= SM_Y_NEVER; w.ask_y++) {
+                    w.ask_w = w.ask_w == SM_W_PAGES ? SM_W_LINES : SM_W_PAGES;
                     memset(p.y, 0xff, M * N * sizeof *p.y);
                     run(&w, &p.args, 1);
                     assert_memory_equal(p.y, silent, M * N * sizeof *silent);

@@ -82,11 +82,10 @@ sm_status sm_pack(const sm_csr *csr, const sm_kernel *kernel, size_t kt, size_t 
     const size_t rows = sm_min_size(sm_min_size(mc, SM_MAX_BLOCK_ROWS), csr->rows);
     p.mc = sm_round_up(rows, kernel->mr);
     p.tiles = sm_ceil_div(p.cols, p.kt);
-    const int intel = sm_core_of_intel();
-    p.ask_from = sm_core_ask_from(&p, intel);
-    p.ask_y = sm_core_ask_y(intel);
-    p.ask_w_from = sm_core_ask_w_from(intel);
-    p.strips = sm_core_strips(kernel, intel);
+    p.intel = sm_core_of_intel();
+    p.ask_from = sm_core_ask_from(&p, p.intel);
+    p.ask_y = sm_core_ask_y(p.intel);
+    p.strips = sm_core_strips(kernel, p.intel);
     const sm_status cut = cut_rows(csr, parts, &p);
     if (cut != SM_OK) {
         sm_packed_free(&p);
@@ -105,7 +104,7 @@ sm_status sm_pack(const sm_csr *csr, const sm_kernel *kernel, size_t kt, size_t 
         return status;
     }
     p.bytes.pointers += (3 * (segments + 1) + p.blocks + p.parts + 2) * sizeof(size_t);
-    p.ask_w = sm_packed_bytes(&p) >= p.ask_w_from;
+    p.ask_w = sm_core_ask_w((double)sm_packed_bytes(&p), p.intel);
     *out = p;
     return SM_OK;
 }

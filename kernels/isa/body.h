@@ -44,7 +44,7 @@ SM_INLINE void ask_weights(const void *stream, size_t lines) {
  * behind the ones that begin in [from, to), which is read next or was read last. */
 enum { PAGES_AHEAD = 4, LINES_OF_A_PAGE = 8 };
 SM_INLINE void ask_pages(const sm_packed *w, const void *from, const void *to) {
-    if (!w->ask_w) return;
+    if (w->ask_w != SM_W_PAGES) return;
     for (uintptr_t page = sm_round_up((uintptr_t)from, SM_PAGE); page < (uintptr_t)to;
          page += SM_PAGE)
         SM_FOR (i, LINES_OF_A_PAGE)
@@ -163,10 +163,11 @@ typedef struct strip {
     ptrdiff_t unit;
     size_t rest; /* columns in its last vector; not looked at where it is whole */
     int whole;   /* a constant */
+    int asks;    /* see ask_lines(); a constant */
 } strip;
 
-SM_INLINE strip packed_strip(const sm_tile *t) {
-    return (strip){.x = (const char *)t->x, .unit = SM_INDEX_UNIT, .whole = 1};
+SM_INLINE strip packed_strip(const sm_tile *t, const int asks) {
+    return (strip){.x = (const char *)t->x, .unit = SM_INDEX_UNIT, .whole = 1, .asks = asks};
 }
 
 /* As the caller has it: of the last of nv vectors no column from t->n on is read. */
@@ -188,6 +189,14 @@ SM_INLINE const float *pointer_to(const strip *s, size_t offset) {
     const float *row = row_of(s, offset);
     __asm__("" : "+r"(row));
     return row;
+}
+
+/* Asks for a line of each stream of W: several times for the same one, which costs less than to
+ * tell whether a new one begins. */
+SM_INLINE void ask_lines(const strip *s, const uint16_t *index, const float *value) {
+    if (!s->asks) return;
+    ask_weights(value, 1);
+    if (index) __builtin_prefetch(index + WEIGHTS_AHEAD);
 }
 
 /* Vector j of nv of a row. */
@@ -225,11 +234,18 @@ SM_INLINE vec vector_of(const strip *s, const float *row, const size_t j, const 
 #define KERNEL_OF_PACKED_X(multiply, traits)                                                       \
     TRAITS(traits)                                                                                 \
     SM_INLINE void narrow(const sm_packed *w, const sm_tile *t, const size_t nv) {                 \
-        const strip s = packed_strip(t);                                                           \
+        const strip s = packed_strip(t, 0);                                                        \
+        multiply(w, t, &s, nv);                                                                    \
+    }                                                                                              \
+    SM_INLINE void asking(const sm_packed *w, const sm_tile *t, const size_t nv) {                 \
+        const strip s = packed_strip(t, 1);                                                        \
         multiply(w, t, &s, nv);                                                                    \
     }                                                                                              \
     void SM_SYMBOL(const sm_packed *w, const sm_tile *t) {                                         \
-        NARROW(narrow, w, t);                                                                      \
+        if (VL > 1 && w->ask_w == SM_W_LINES)                                                      \
+            NARROW(asking, w, t);                                                                  \
+        else                                                                                       \
+            NARROW(narrow, w, t);                                                                  \
     }
 #define KERNEL_OF_UNPACKED_X(multiply, traits)                                                     \
     TRAITS(SM_IN_PLACE | (traits))                                                                 \

@@ -14,8 +14,10 @@ _Static_assert(MR *NV + (MR < NV ? MR : NV) + 1 <= VEC_REGS,
 /* Adds the columns from *index to end; returns where the values of the next are. */
 SM_INLINE const float *add_columns(vec acc[MR][NV], const float *value, const uint16_t **index,
                                    const uint16_t *end, const strip *s, const size_t nv) {
-    for (; *index < end; ++*index)
+    for (; *index < end; ++*index) {
+        ask_lines(s, *index, value);
         value = tile_column(acc, ALL_ROWS, value, s, row_of(s, **index), nv);
+    }
     return value;
 }
 

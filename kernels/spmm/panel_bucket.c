@@ -19,11 +19,13 @@ typedef struct stream {
 
 SM_INLINE void bucket(vec acc[MR][NV], const unsigned rows, size_t count, const strip *x, stream *s,
                       const size_t nv) {
-    const uint16_t *index = s->index;
+    const uint16_t *index = s->index, *const end = index + count;
     const float *value = s->value;
-    for (size_t i = 0; i < count; i++)
-        value = tile_column(acc, rows, value, x, pointer_to(x, index[i]), nv);
-    s->index = index + count;
+    for (; index < end; index++) {
+        if (MR > 1) ask_lines(x, index, value); /* of one row gcc makes loops that spill */
+        value = tile_column(acc, rows, value, x, pointer_to(x, *index), nv);
+    }
+    s->index = index;
     s->value = value;
 }
 
@@ -32,6 +34,7 @@ SM_INLINE void turns(vec acc[MR][NV], size_t count, const strip *x, stream *s, c
     const uint16_t *index = s->index, *end = index + 2 * count;
     const float *value = s->value;
     for (; index < end; index += 2) {
+        ask_lines(x, index, value);
         value = tile_column(acc, 1, value, x, pointer_to(x, index[0]), nv);
         value = tile_column(acc, 2, value, x, pointer_to(x, index[1]), nv);
     }

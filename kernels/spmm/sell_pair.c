@@ -49,10 +49,14 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, co
         vec acc[MR][NV];
         tile_begin(acc, t, &p, nv);
         for (; index < turns_end; index += TURN, value += 2 * MR) {
+            ask_lines(s, index, value);
             tile_column(acc, ALL_ROWS, value, s, pointer_to(s, index[0]), nv);
             single_step(acc, index + 1, value + MR, s, nv);
         }
-        for (; index < end; index += MR, value += MR) single_step(acc, index, value, s, nv);
+        for (; index < end; index += MR, value += MR) {
+            ask_lines(s, index, value);
+            single_step(acc, index, value, s, nv);
+        }
         tile_end(acc, t, p, nv);
     }
 }

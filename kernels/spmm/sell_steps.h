@@ -134,6 +134,7 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, co
             SM_FOR (q, QUADS) now_quads[q] = quads[q];
             load_pairs(pairs, index + TURN);
             load_quads(quads, index + TURN + SHARED);
+            ask_lines(s, index, value);
             shared_step(acc, now_pairs, value, s, nv);
             single_step(acc, now_quads, value + MR, s, nv);
         }
@@ -144,6 +145,7 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, co
             SM_FOR (i, AHEAD - 1)
                 SM_FOR (q, QUADS) ahead[i][q] = ahead[i + 1][q];
             load_quads(ahead[AHEAD - 1], index + SM_OFFSETS_AHEAD);
+            ask_lines(s, index, value);
             single_step(acc, now, value, s, nv);
         }
         tile_end(acc, t, p, nv);
