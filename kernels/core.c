@@ -63,8 +63,8 @@ sm_ask_y sm_core_ask_y(int intel) {
 }
 
 /* Pages pay on Intel's cores from about half of a core's share of L3 on, below which they cost up
- * to 2 %; lines were not tried there. On a Zen 5 lines give several times what pages do, from a
- * quarter of L3 on, below which they cost up to 4 %. */
+ * to 2 %; lines asked for in the loops were not tried there. On a Zen 5 lines do more than pages,
+ * from a quarter of L3 on, below which they cost up to 6 %. A Zen 4 was not measured. */
 sm_ask_w sm_core_ask_w(double bytes, int intel) {
     const double l3 = (double)sm_l3_bytes();
     if (intel) return bytes > l3 / 2 ? SM_W_PAGES : SM_W_NEVER;

@@ -18,8 +18,9 @@ typedef enum sm_strips { SM_STRIPS_BASE, SM_STRIPS_AVX2, SM_STRIPS_ASKING } sm_s
  * all. Kernels of `sell` are made for one of these, see spmm/sell_steps.h. */
 typedef enum sm_ask_y { SM_Y_EARLY, SM_Y_LATE, SM_Y_NEVER } sm_ask_y;
 
-/* How a kernel asks for what it reads next of W: not, for the beginnings of pages, or for every
- * line. */
+/* How a kernel asks for what it reads next of a W that comes from memory: not, for the beginnings
+ * of pages, or for every line, which those do that have strips of X packed. Some of those for few
+ * columns ask for lines wherever W is. */
 typedef enum sm_ask_w { SM_W_NEVER, SM_W_PAGES, SM_W_LINES } sm_ask_w;
 
 /* Rows of a block, which some formats count in 16 bits. */
@@ -99,8 +100,8 @@ static inline void sm_begin_segment(sm_packed *p, size_t segment, size_t head, s
     p->value_at[segment] = value;
 }
 
-/* Hardware fetches ahead of a stream to the end of so many bytes. Of a W that is asked for a panel
- * had better be about as much. */
+/* Hardware fetches ahead of a stream to the end of so many bytes. Of a W whose pages are asked
+ * for a panel had better be about as much. */
 enum { SM_PAGE = 4096 };
 
 /* Bytes of everything that is stored. */

@@ -57,6 +57,7 @@ static sm_status multiply_guarded(void *context, const sm_kernel *kernel, const 
     sm_pool *pool = NULL;
     const int at_end = ++*turn & 1;
     SM_TRY(sm_pack(w, kernel, kt, mc, threads, &p));
+    p.ask_w = (sm_ask_w)(*turn / 2 % (SM_W_LINES + 1)); /* its kernel may have a copy for each */
     guard_packed(&p, at_end, g);
     assert_int_equal(
         sm_guarded_alloc(sm_driver_workspace(&p, args->n, threads), at_end, &workspace), 0);

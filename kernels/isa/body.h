@@ -191,8 +191,9 @@ SM_INLINE const float *pointer_to(const strip *s, size_t offset) {
     return row;
 }
 
-/* Asks for a line of each stream of W: several times for the same one, which costs less than to
- * tell whether a new one begins. */
+/* Asks for a line of the values and one of the indices of W, if there are any, that are read later:
+ * 4 KiB and 2 KiB. For a loop that reads at most a line of each a step; where it reads less, it
+ * asks for a line again, which costs less than to tell whether a new one begins. */
 SM_INLINE void ask_lines(const strip *s, const uint16_t *index, const float *value) {
     if (!s->asks) return;
     ask_weights(value, 1);

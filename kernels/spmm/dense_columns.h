@@ -27,7 +27,10 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, co
             value = tile_column(acc, ALL_ROWS, value, s, x, nv);
         }
         if (t->ask_y == SM_Y_LATE) ask_panel(t, r0, nv);
-        for (; left > 0; left--, x += t->x_rs) value = tile_column(acc, ALL_ROWS, value, s, x, nv);
+        for (; left > 0; left--, x += t->x_rs) {
+            ask_lines(s, NULL, value);
+            value = tile_column(acc, ALL_ROWS, value, s, x, nv);
+        }
         tile_end(acc, t, p, nv);
     }
 }
