@@ -191,13 +191,17 @@ SM_INLINE const float *pointer_to(const strip *s, size_t offset) {
     return row;
 }
 
-/* Asks for a line of the values and one of the indices of W, if there are any, that are read later:
- * 4 KiB and 2 KiB. For a loop that reads at most a line of each a step; where it reads less, it
- * asks for a line again, which costs less than to tell whether a new one begins. */
+/* Asks for a line of the values of W that are read later, 4 KiB. For a loop that reads at most a
+ * line a step; where it reads less, it asks for a line again, which costs less than to tell whether
+ * a new one begins. */
+SM_INLINE void ask_values(const strip *s, const float *value) {
+    if (s->asks) ask_weights(value, 1);
+}
+
+/* The same, and for a line of the indices, 2 KiB. */
 SM_INLINE void ask_lines(const strip *s, const uint16_t *index, const float *value) {
-    if (!s->asks) return;
-    ask_weights(value, 1);
-    if (index) __builtin_prefetch(index + WEIGHTS_AHEAD);
+    ask_values(s, value);
+    if (s->asks) __builtin_prefetch(index + WEIGHTS_AHEAD);
 }
 
 /* Vector j of nv of a row. */

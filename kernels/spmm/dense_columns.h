@@ -23,12 +23,12 @@ SM_INLINE void multiply(const sm_packed *w, const sm_tile *t, const strip *s, co
         tile_begin(acc, t, &p, nv);
         size_t left = columns_after_asking(t, cols);
         for (size_t k = left; k < cols; k++, x += t->x_rs) {
-            ask_lines(s, NULL, value);
+            ask_values(s, value);
             value = tile_column(acc, ALL_ROWS, value, s, x, nv);
         }
         if (t->ask_y == SM_Y_LATE) ask_panel(t, r0, nv);
         for (; left > 0; left--, x += t->x_rs) {
-            ask_lines(s, NULL, value);
+            ask_values(s, value);
             value = tile_column(acc, ALL_ROWS, value, s, x, nv);
         }
         tile_end(acc, t, p, nv);
