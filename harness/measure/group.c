@@ -11,7 +11,7 @@
 
 /* Share of a group's time that may be spent waiting for a neighbour to go, on top of it. */
 static const double PATIENCE = 0.5;
-enum { GLANCES = 5, UNKNOWN_CACHE = 64 << 20 };
+enum { GLANCES = 5 };
 static const char CHOSEN[] = "plan"; /* name of the candidate that a plan chose */
 /* A glance at a dense candidate lasts about so long, or a call, or CALLS of them. */
 static const double GLANCE_NS = 5e5;
@@ -199,10 +199,9 @@ static void drop(group *g, size_t i) {
 /* With cold weights every call takes another copy, from a ring that no cache holds. */
 static sm_status make_cold(group *g) {
     if (!g->point->cold) return SM_OK;
-    const size_t cache = sm_roof_cached(g->point->threads);
+    const size_t ring = sm_roof_ring(g->point->threads);
     for (size_t i = 0; i < g->count; i++)
-        if (g->items[i].err_bound_ratio <= 1.0)
-            SM_TRY(sm_candidate_copy(&g->items[i], 2 * (cache ? cache : UNKNOWN_CACHE)));
+        if (g->items[i].err_bound_ratio <= 1.0) SM_TRY(sm_candidate_copy(&g->items[i], ring));
     return SM_OK;
 }
 
