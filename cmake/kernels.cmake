@@ -15,8 +15,11 @@ endforeach()
 
 file(GLOB library_sources CONFIGURE_DEPENDS ${kernels_dir}/*.c ${kernels_dir}/formats/*.c
      ${kernels_dir}/prune/*.c ${kernels_dir}/reference/*.c)
-file(GLOB avx2_sources CONFIGURE_DEPENDS ${kernels_dir}/*_avx2.c)
-list(REMOVE_ITEM library_sources ${avx2_sources})
+set(strip_levels avx2 avx512)
+foreach(isa IN LISTS strip_levels)
+  file(GLOB ${isa}_sources CONFIGURE_DEPENDS ${kernels_dir}/*_${isa}.c)
+  list(REMOVE_ITEM library_sources ${${isa}_sources})
+endforeach()
 add_library(sparsemark STATIC ${library_sources})
 find_package(Threads REQUIRED)
 target_link_libraries(sparsemark PUBLIC Threads::Threads m)
@@ -78,16 +81,18 @@ foreach(line IN LISTS kernel_lines)
   endif()
 endforeach()
 
-# What strips of X need of AVX2 are objects of their own as well.
-foreach(source IN LISTS avx2_sources)
-  get_filename_component(part ${source} NAME_WE)
-  add_library(${part} OBJECT ${source})
-  target_include_directories(${part} PRIVATE ${kernels_dir} ${kernels_dir}/include)
-  target_compile_options(${part} PRIVATE ${isa_avx2_flags})
-  set_target_properties(${part} PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF
-                        C_VISIBILITY_PRESET hidden)
-  sparsemark_warnings(${part})
-  list(APPEND kernel_objects $<TARGET_OBJECTS:${part}>)
+# What strips of X need of a level are objects of their own as well.
+foreach(isa IN LISTS strip_levels)
+  foreach(source IN LISTS ${isa}_sources)
+    get_filename_component(part ${source} NAME_WE)
+    add_library(${part} OBJECT ${source})
+    target_include_directories(${part} PRIVATE ${kernels_dir} ${kernels_dir}/include)
+    target_compile_options(${part} PRIVATE ${isa_${isa}_flags})
+    set_target_properties(${part} PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF
+                          C_VISIBILITY_PRESET hidden)
+    sparsemark_warnings(${part})
+    list(APPEND kernel_objects $<TARGET_OBJECTS:${part}>)
+  endforeach()
 endforeach()
 target_sources(sparsemark PRIVATE ${kernel_objects})
 

@@ -71,9 +71,11 @@ sm_ask_w sm_core_ask_w(double bytes, int intel) {
     return bytes > l3 / 4 ? SM_W_LINES : SM_W_NEVER;
 }
 
-/* The first level has no AVX2. To have lines in L1 when they are stored
- * is worth it on Intel's cores. */
+/* The first level has no AVX2. To have lines in L1 when they are stored is worth it on Intel's
+ * cores, where transposes with AVX-512 gained less; kernels of that level are emulated in tests. */
 sm_strips sm_core_strips(const sm_kernel *k, int intel) {
     if (k->level == 0) return SM_STRIPS_BASE;
-    return intel ? SM_STRIPS_ASKING : SM_STRIPS_AVX2;
+    if (intel) return SM_STRIPS_ASKING;
+    const int wide = sm_lanes(k) == 16 && (sm_isa_mask() >> k->level & 1);
+    return wide ? SM_STRIPS_AVX512 : SM_STRIPS_AVX2;
 }

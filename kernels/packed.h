@@ -10,8 +10,13 @@
 #include <stdint.h>
 
 /* How X and Y go between the caller's layout and the kernels' (strip.c): in baseline x86-64, with
- * AVX2, or with AVX2 and lines asked for before they are stored. */
-typedef enum sm_strips { SM_STRIPS_BASE, SM_STRIPS_AVX2, SM_STRIPS_ASKING } sm_strips;
+ * AVX2, with AVX2 and lines asked for before they are stored, or transposed with AVX-512. */
+typedef enum sm_strips {
+    SM_STRIPS_BASE,
+    SM_STRIPS_AVX2,
+    SM_STRIPS_ASKING,
+    SM_STRIPS_AVX512
+} sm_strips;
 
 /* When a kernel asks for the lines of Y that it is going to store: while it multiplies the panel
  * before; late, while it multiplies theirs, if it is one that takes long for a panel; or not at

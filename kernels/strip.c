@@ -1,13 +1,14 @@
 /* Strips of X and tiles of Y between the caller's layout and the kernels'. Baseline x86-64 code:
- * the transposes work on 4 x 4 blocks in SSE registers, or are left to strip_avx2.c. */
+ * the transposes work on 4 x 4 blocks in SSE registers, or are left to strip_avx2.c and
+ * strip_avx512.c. */
 #include "isa/intrin.h"
 #include "packed.h"
 #include "strip_avx2.h"
+#include "strip_avx512.h"
 #include <string.h>
 
-/* dst[i * dst_rs + j] = src[j * src_rs + i] for i < rows, j < cols. */
-static void transpose(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
-                      size_t cols) {
+static void transpose_base(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
+                           size_t cols) {
     size_t j = 0;
     for (; j + 4 <= cols; j += 4) {
         const float *s = src + j * src_rs;
@@ -27,6 +28,17 @@ static void transpose(const float *src, size_t src_rs, float *dst, size_t dst_rs
     }
     for (; j < cols; j++)
         for (size_t i = 0; i < rows; i++) dst[i * dst_rs + j] = src[j * src_rs + i];
+}
+
+/* dst[i * dst_rs + j] = src[j * src_rs + i] for i < rows, j < cols; dst_far: see strip_avx2.h. */
+static void transpose(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
+                      size_t cols, int dst_far, sm_strips how) {
+    if (how == SM_STRIPS_BASE)
+        transpose_base(src, src_rs, dst, dst_rs, rows, cols);
+    else if (how == SM_STRIPS_AVX512)
+        sm_transpose_avx512(src, src_rs, dst, dst_rs, rows, cols, dst_far);
+    else
+        sm_transpose_avx2(src, src_rs, dst, dst_rs, rows, cols, dst_far, how == SM_STRIPS_ASKING);
 }
 
 /* dst[i * dst_rs + j] = src[i * src_rs + j] for i < rows, j < cols. Rows are of some 32 to 400
@@ -54,10 +66,8 @@ void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, siz
         return;
     } else if (x_cs == 1) {
         copy(x, (size_t)x_rs, strip, nr, k, n);
-    } else if (how != SM_STRIPS_BASE) {
-        sm_transpose_avx2(x, (size_t)x_cs, strip, nr, k, n, 0, how == SM_STRIPS_ASKING);
     } else {
-        transpose(x, (size_t)x_cs, strip, nr, k, n);
+        transpose(x, (size_t)x_cs, strip, nr, k, n, 0, how);
     }
     sm_strip_clear(strip, k, n, nr);
 }
@@ -65,10 +75,9 @@ void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, siz
 void sm_strip_pack_columns(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, size_t n,
                            sm_strips how, float *strip) {
     const size_t pitch = sm_column_pitch(k);
-    if (x_rs != 1 && how != SM_STRIPS_BASE)
-        sm_transpose_avx2(x, (size_t)x_rs, strip, pitch, n, k, 0, 0);
-    else if (x_rs != 1)
-        transpose(x, (size_t)x_rs, strip, pitch, n, k);
+    if (x_rs != 1)
+        transpose(x, (size_t)x_rs, strip, pitch, n, k, 0,
+                  how == SM_STRIPS_ASKING ? SM_STRIPS_AVX2 : how);
     for (size_t j = 0; j < n; j++, strip += pitch) {
         if (x_rs == 1) memcpy(strip, x + (ptrdiff_t)j * x_cs, k * sizeof *strip);
         memset(strip + k, 0, (pitch - k) * sizeof *strip);
@@ -77,8 +86,5 @@ void sm_strip_pack_columns(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_
 
 void sm_strip_store(const float *tile, size_t nr, size_t rows, size_t n, sm_strips how, float *y,
                     ptrdiff_t y_cs) {
-    if (how != SM_STRIPS_BASE)
-        sm_transpose_avx2(tile, nr, y, (size_t)y_cs, n, rows, 1, how == SM_STRIPS_ASKING);
-    else
-        transpose(tile, nr, y, (size_t)y_cs, n, rows);
+    transpose(tile, nr, y, (size_t)y_cs, n, rows, 1, how);
 }

@@ -5,13 +5,14 @@
 #include "plan_problem.h"
 
 /* How strips may be packed on this machine. */
-static size_t ways(sm_strips out[3]) {
-    size_t level;
-    assert_int_equal(sm_isa_find("avx2", &level), SM_OK);
-    out[0] = SM_STRIPS_BASE;
-    out[1] = SM_STRIPS_AVX2;
-    out[2] = SM_STRIPS_ASKING;
-    return sm_isa_mask() >> level & 1 ? 3 : 1;
+enum { WAYS = SM_STRIPS_AVX512 + 1 };
+static size_t ways(sm_strips out[WAYS]) {
+    size_t avx2, avx512;
+    assert_int_equal(sm_isa_find("avx2", &avx2), SM_OK);
+    assert_int_equal(sm_isa_find("avx512", &avx512), SM_OK);
+    for (size_t i = 0; i < WAYS; i++) out[i] = (sm_strips)i;
+    if (sm_isa_mask() >> avx512 & 1) return WAYS;
+    return sm_isa_mask() >> avx2 & 1 ? SM_STRIPS_ASKING + 1 : 1;
 }
 
 enum { BYTE = 0x5a };
@@ -48,7 +49,7 @@ static void pack_one(size_t k, size_t n, size_t nr, int token, sm_strips how, in
 static void test_packed_strips(void **state) {
     (void)state;
     static const size_t widths[] = {8, 16, 24, 32, 48, 64, 128}, rows[] = {1, 7, 8, 21};
-    sm_strips how[3];
+    sm_strips how[WAYS];
     const size_t count = ways(how);
     for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
         for (size_t n = 1; n <= widths[w]; n++)
@@ -87,7 +88,7 @@ static void pack_image(sm_conv_args c, size_t n0, size_t n, size_t k0, size_t k,
 static void test_strips_of_images(void **state) {
     (void)state;
     static const size_t widths[] = {8, 24, 64, 128}, out[] = {1, 2, 7, 8, 17, 40, 70};
-    sm_strips how[3];
+    sm_strips how[WAYS];
     const size_t count = ways(how);
     for (size_t o = 0; o < sizeof out / sizeof *out; o++)
         for (size_t stride = 1; stride <= 3; stride++)
@@ -140,7 +141,7 @@ static void pack_columns(size_t k, size_t n, int token, sm_strips how, int at_en
 static void test_strips_by_columns(void **state) {
     (void)state;
     static const size_t rows[] = {1, 7, 8, 15, 16, 17, 40};
-    sm_strips how[3];
+    sm_strips how[WAYS];
     const size_t count = ways(how);
     for (size_t n = 1; n <= 8; n++)
         for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
@@ -172,7 +173,7 @@ static void store_one(size_t rows, size_t n, size_t nr, sm_strips how, int at_en
 static void test_token_major_y(void **state) {
     (void)state;
     static const size_t widths[] = {8, 24, 64}, rows[] = {1, 7, 8, 13, 32};
-    sm_strips how[3];
+    sm_strips how[WAYS];
     const size_t count = ways(how);
     for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
         for (size_t n = 1; n <= widths[w]; n++)
