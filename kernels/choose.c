@@ -299,14 +299,17 @@ static candidate *guess(search *s) {
 }
 
 /* Sparse must win by 5 % and what the clock may be off: a plan that is a coin toss should not cost
- * the packing. */
+ * the packing. Where an element of Y is the sum of a few products only, storing takes most of a
+ * call, and how long that takes depends on where the caller's Y lies: by a quarter. */
 static candidate *decide(search *s, sm_choice *out) {
+    enum { FEW_PRODUCTS = 8 };
+    const double share = s->csr->cols < FEW_PRODUCTS ? 0.75 : 0.95;
     candidate *dense = best_of(s, 1), *sparse = best_of(s, 0);
     out->dense_s = dense ? dense->best_s : 0;
     out->sparse_s = sparse ? sparse->best_s : 0;
     if (!dense && !sparse) return guess(s);
     if (dense && sparse && dense->final != sparse->final) return dense->final ? dense : sparse;
-    if (!dense || (sparse && sparse->best_s < 0.95 * dense->best_s - CLOCK_S)) return sparse;
+    if (!dense || (sparse && sparse->best_s < share * dense->best_s - CLOCK_S)) return sparse;
     return dense;
 }
 
