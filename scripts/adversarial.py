@@ -61,7 +61,7 @@ def write_mtx(path, size, places):
 
 
 def parts(folder, size, tiny):
-    """Lists of arguments of sparsemark run; their inputs are made in the folder."""
+    """Lists of arguments of sparsemark run in the folder, where their inputs are made."""
     os.mkdir(os.path.join(folder, "matrices"))
     for name, places in matrices(size).items():
         write_mtx(os.path.join(folder, "matrices", f"{name}.mtx"), size, places)
@@ -69,10 +69,10 @@ def parts(folder, size, tiny):
         with open(os.path.join(folder, f"{name}.txt"), "w", encoding="utf-8") as file:
             file.writelines(f"{layer} {m} {k} 1\n" for layer, m, k in layers)
     common = ["--kernels", "plan", "--peers", "none"]
-    files = ["--input", os.path.join(folder, "matrices"), "--n", "3" if tiny else FILE_NS]
-    layers = ["--layers", os.path.join(folder, "layers.txt"), "--sparsity", SPARSITIES, "--n",
+    files = ["--input", "matrices", "--n", "3" if tiny else FILE_NS]
+    layers = ["--layers", "layers.txt", "--sparsity", SPARSITIES, "--n",
               "3" if tiny else NS]
-    square = ["--layers", os.path.join(folder, "square.txt"), "--sparsity", SPARSITIES, "--n",
+    square = ["--layers", "square.txt", "--sparsity", SPARSITIES, "--n",
               SQUARE_NS]
     return [part + common for part in ([layers, files] if tiny else [layers, files, square])]
 
@@ -121,7 +121,7 @@ def main(argv=None):
             os.makedirs(options.folder, exist_ok=True)
             with tempfile.TemporaryDirectory() as made:
                 measure(os.path.join(options.folder, "records.jsonl"),
-                        parts(made, options.size, options.tiny), extra)
+                        parts(made, options.size, options.tiny), extra, start=made)
         runs = read_runs(options.folder)
         lines = lines_of(runs)
         if not lines:

@@ -94,14 +94,16 @@ def hand_written_levels():
                     if level["usable"] and not re.match("scalar|autovec", level["name"])) or "auto"
 
 
-def measure(out, parts, extra=()):
-    """`sparsemark run` for each list of arguments; the records, joined, become out whole."""
+def measure(out, parts, extra=(), start=None):
+    """`sparsemark run` for each list of arguments; the records, joined, become out whole. start:
+    the folder that relative paths are of, where records should not tell it."""
     with tempfile.TemporaryDirectory(dir=os.path.dirname(out) or ".") as folder:
         joined = os.path.join(folder, "joined.jsonl")
         for i, arguments in enumerate(parts):
             part = os.path.join(folder, f"part{i}.jsonl")
-            command = [program(), "run", *arguments, *extra, "--out", part]
-            done = subprocess.run(command, stdout=sys.stderr, check=False)
+            command = [os.path.abspath(program()), "run", *arguments, *extra, "--out",
+                       os.path.abspath(part)]
+            done = subprocess.run(command, stdout=sys.stderr, check=False, cwd=start)
             if done.returncode != 0:
                 raise ReportError(f"sparsemark {' '.join(command[1:])}: exit code "
                                   f"{done.returncode}")

@@ -49,8 +49,10 @@ class Tools(ProgramTest):
         self.assertIn("Every result is within the bound.", text)
         names = {json.loads(line)["layer"] for line in self.lines("adversarial.jsonl")}
         self.assertLessEqual({"one", "one-row", "no-weight", "dense-row", "dense-column"}, names)
+        cells = cells_of(self.path("out", "records.jsonl"))
         self.assertEqual({cell["kernel"] == "plan" or cell["format"] == "dense"
-                          for cell in cells_of(self.path("out", "records.jsonl"))}, {True})
+                          for cell in cells}, {True})
+        self.assertIn("matrices/one-weight.mtx", {cell["source"] for cell in cells})
 
     @unittest.skipUnless(os.path.isfile(LIBRARY), f"{LIBRARY} does not exist: build it")
     def test_scaling(self):
