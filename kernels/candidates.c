@@ -2,6 +2,7 @@
  * which it can be said without timing that another of their kind is faster. */
 #include "candidates.h"
 #include "core.h"
+#include "formats/format.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* What is known of the core beyond its levels, and what follows from it. */
 #include "core.h"
+#include "formats/format.h"
 #include <cpuid.h>
 #include <stdint.h>
 #include <string.h>

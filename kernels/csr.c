@@ -1,5 +1,5 @@
 /* The canonical matrix: allocation, invariants, dense round trip. */
-#include "packed.h"
+#include "formats/format.h"
 #include <math.h>
 #include <sparsemark/matrix.h>
 #include <stdlib.h>

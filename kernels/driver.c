@@ -4,7 +4,8 @@
  * Where they would be too many (more rows than mc), a strip is packed as a whole and row blocks are
  * outside of K tiles. Kernels that can read X where it lies are given it there, and small row
  * blocks are then outside of strips. */
-#include "packed.h"
+#include "driver.h"
+#include "strip.h"
 #include <math.h>
 #include <stdatomic.h>
 

@@ -2,7 +2,7 @@
  * a channel and a place in the window, column n an output pixel and an image. Here one column at a
  * time, for levels without AVX2 and for kernels that want columns. */
 #include "im2col_avx2.h"
-#include "packed.h"
+#include "strip.h"
 #include <string.h>
 
 /* Rows [k0, k0 + k) of column n, to[i * to_rs]. */

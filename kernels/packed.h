@@ -2,10 +2,10 @@
 #ifndef SM_PACKED_H
 #define SM_PACKED_H
 
+#include "sizes.h"
 #include <sparsemark/kernel.h>
 #include <sparsemark/matrix.h>
 #include <sparsemark/plan.h>
-#include <sparsemark/pool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -85,26 +85,6 @@ typedef struct sm_tile {
     int first, last; /* first K tile starts from bias and never reads acc; last stores Y */
 } sm_tile;
 
-static inline size_t sm_min_size(size_t a, size_t b) {
-    return a < b ? a : b;
-}
-static inline size_t sm_ceil_div(size_t a, size_t b) {
-    return a / b + (a % b != 0); /* a may be SIZE_MAX: a caller's "no limit" */
-}
-
-/* The least multiple of unit that is n or more. */
-static inline size_t sm_round_up(size_t n, size_t unit) {
-    return sm_ceil_div(n, unit) * unit;
-}
-
-/* Where a segment begins in the three streams; behind the last, where they end. */
-static inline void sm_begin_segment(sm_packed *p, size_t segment, size_t head, size_t index,
-                                    size_t value) {
-    p->head_at[segment] = head;
-    p->index_at[segment] = index;
-    p->value_at[segment] = value;
-}
-
 /* Hardware fetches ahead of a stream to the end of so many bytes. Of a W whose pages are asked
  * for a panel had better be about as much. */
 enum { SM_PAGE = 4096 };
@@ -139,10 +119,6 @@ static inline size_t sm_tile_cols(const sm_packed *w, size_t t) {
 /* Bytes that a 16-bit offset into a strip counts: its address then needs no multiplication. */
 enum { SM_INDEX_UNIT = 2 * sizeof(float) };
 
-/* Whether a kernel is one for few columns of X (spmv): its lanes are rows of W, and X, partial sums
- * and Y lie column by column. */
-int sm_by_columns(const sm_kernel *kernel);
-
 /* Column k of a K tile is stored in 16 bits as k times this: the offset of its row in a strip, or
  * its number where X is read as it lies, or column by column. */
 static inline size_t sm_column_unit(const sm_packed *w) {
@@ -156,13 +132,6 @@ enum { SM_OFFSETS_AHEAD = 16 };
 
 /* Words of a head of `sell` before its rows, see formats/sell.c. */
 enum { SM_SELL_COUNTS = 2 };
-
-/* Largest kt whose offsets fit, and whose columns can be counted in 16 bits. */
-static inline size_t sm_offset_max_kt(const sm_kernel *k) {
-    if (sm_by_columns(k)) return UINT16_MAX;
-    const size_t row = k->nr * sizeof(float);
-    return sm_min_size((size_t)UINT16_MAX * SM_INDEX_UNIT / row + 1, UINT16_MAX);
-}
 
 /* Slots of the format nm: 16-bit words of index, and where the nibble of a row is in the words
  * behind the first. Rows take turns between the 32-bit words, so that a kernel of 16 lanes repeats
@@ -182,120 +151,11 @@ static inline sm_nibble sm_nibble_of(size_t mr, size_t row) {
  * block, 16 bits each, then are behind its slots' index. */
 #define SM_ROWS_GIVEN ((uint32_t)1 << 31)
 
-typedef struct sm_format {
-    const char *name;
-    /* Fills out->index_bits, the streams and bytes; everything above them is set already. */
-    sm_status (*pack)(const sm_csr *csr, sm_packed *out);
-    /* Adds a segment's nonzeros to the zeroed dense[rows of the block][columns of the tile]. */
-    void (*expand)(const sm_packed *packed, size_t block, size_t tile, float *dense);
-    /* Largest kt whose indices can be stored for a kernel. */
-    size_t (*max_kt)(const sm_kernel *kernel);
-    /* How many values panels of mr rows would store, padding included, without packing; NULL for a
-     * format that stores the nonzeros only, or everything, and for nm, whose padding is small where
-     * it competes. */
-    size_t (*values)(const sm_csr *csr, size_t mr);
-    /* A row costs a kernel the same whatever is in it. */
-    int rows_alike;
-} sm_format;
-
-/* What a plan must know of a kernel beside its name and tile; the file of its body says it. */
-typedef enum sm_trait {
-    SM_PLAIN = 0,
-    SM_IN_PLACE = 1,  /* reads X where it lies: from sm_tile.x_rs and without alignment, and no
-                         column  from sm_tile.n on. Where columns of X are next to each other, no
-                         strip is  packed for it */
-    SM_FOR_INTEL = 2, /* one of two that multiply the same streams, for Intel's cores */
-    SM_FOR_OTHERS = 4,
-    SM_ASKS_FOR_W = 8, /* one of two likewise: asks for lines of W ahead, or does not. The one for
-                          Intel's cores is also for others with AVX-512 where W is in L3 */
-    SM_TAKES_W = 16
-} sm_trait;
-unsigned sm_traits(const sm_kernel *kernel);
-
-const sm_format *sm_format_of(const sm_kernel *kernel);
-size_t sm_format_index(const sm_kernel *kernel);
-int sm_reads_in_place(const sm_kernel *kernel);
-
-/* The nonzeros of one row that lie in a K tile: [*begin, *end) of csr->col and csr->val. Tiles are
- * asked for in increasing order; cursor[row] starts at csr->row_ptr[row]. */
-static inline void sm_row_in_tile(const sm_csr *csr, uint32_t *cursor, size_t row, size_t end_col,
-                                  uint32_t *begin, uint32_t *end) {
-    uint32_t i = cursor[row];
-    *begin = i;
-    while (i < csr->row_ptr[row + 1] && csr->col[i] < end_col) i++;
-    *end = cursor[row] = i;
-}
-
-/* The columns of one panel in one K tile: column c is used by row r of the panel where bit r of
- * rows[c] is set, its weight then is value[c * mr + r]. Tiles are taken in increasing order. */
-typedef struct sm_columns {
-    uint32_t *cursor; /* for sm_row_in_tile() */
-    uint32_t *rows;
-    uint32_t *next; /* the packer's own, one a column */
-    float *value;
-} sm_columns;
-sm_status sm_columns_alloc(const sm_csr *csr, const sm_packed *p, sm_columns *out);
-void sm_columns_free(sm_columns *c);
-void sm_columns_take(const sm_csr *csr, const sm_packed *p, sm_columns *c, size_t row, size_t rows,
-                     size_t tile);
-
-/* Packs a panel of `cols` columns that were taken; the ends of the streams move on. */
-typedef void sm_pack_panel(sm_packed *p, const sm_columns *c, size_t cols, size_t *head,
-                           size_t *index, size_t *value);
-
-/* Packs all panels into streams that are large enough: head16, index16 and value. The rest of what
- * sm_format.pack fills is filled here. */
-sm_status sm_pack_panels(const sm_csr *csr, sm_packed *out, sm_pack_panel *pack_panel);
-
-/* Whether a stored value is padding; where a program takes denormal numbers for zeros they are not.
- */
-int sm_is_zero(float v);
-
 /* Packs csr for kernel; mc, SM_MAX_BLOCK_ROWS at most, is rounded up to a multiple of mr. kt, mc
  * and parts are > 0. */
 sm_status sm_pack(const sm_csr *csr, const sm_kernel *kernel, size_t kt, size_t mc, size_t parts,
                   sm_packed *out);
 void sm_packed_free(sm_packed *packed);
 sm_status sm_unpack(const sm_packed *packed, sm_csr *out);
-
-/* Workspace bytes and one multiplication; the driver knows every kernel only by its signature. */
-size_t sm_driver_workspace(const sm_packed *w, size_t n, size_t threads);
-void sm_driver_run(const sm_packed *w, const sm_args *args, size_t threads,
-                   sm_parallel_for *parallel_for, void *pool, void *workspace);
-void sm_driver_pack_x(const sm_packed *w, const sm_args *args, void *workspace);
-
-/* The same for a convolution. */
-void sm_driver_run_conv(const sm_packed *w, const sm_conv_args *args, size_t threads,
-                        sm_parallel_for *parallel_for, void *pool, void *workspace);
-void sm_driver_pack_conv(const sm_packed *w, const sm_conv_args *args, void *workspace);
-
-/* Columns of a packed strip that are set, n of them to those of X and the rest to zero: kernels
- * read whole vectors. */
-static inline size_t sm_set_columns(size_t n, size_t nr) {
-    enum { LONGEST = 16 };
-    return sm_min_size(sm_round_up(n, LONGEST), nr);
-}
-
-/* Sets the columns behind the n of X that are set. */
-void sm_strip_clear(float *strip, size_t k, size_t n, size_t nr);
-
-/* Packs n <= nr columns of X, all k rows: strip[i * nr + j]; sm_set_columns() of them are set. */
-void sm_strip_pack(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, size_t n, size_t nr,
-                   sm_strips how, float *strip);
-
-/* The same by columns: strip[i + j * sm_column_pitch(k)], and zeros from k on. */
-void sm_strip_pack_columns(const float *x, ptrdiff_t x_rs, ptrdiff_t x_cs, size_t k, size_t n,
-                           sm_strips how, float *strip);
-
-/* The same two with the columns [n0, n0 + n) of the unfolded image, and its rows [k0, k0 + k). */
-void sm_im2col_pack(const sm_conv_args *conv, size_t n0, size_t n, size_t k0, size_t k, size_t nr,
-                    sm_strips how, float *strip);
-void sm_im2col_pack_columns(const sm_conv_args *conv, size_t n0, size_t n, size_t k0, size_t k,
-                            float *strip);
-
-/* Stores a tile of Y the other way round: y[m + j * y_cs] = tile[m * nr + j] for m < rows, j < n.
- */
-void sm_strip_store(const float *tile, size_t nr, size_t rows, size_t n, sm_strips how, float *y,
-                    ptrdiff_t y_cs);
 
 #endif

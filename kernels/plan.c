@@ -1,7 +1,7 @@
 /* Plans: hold the packed weights, run them. How a kernel is chosen is in choose.c. */
 #include "choose.h"
+#include "driver.h"
 #include "options.h"
-#include "packed.h"
 #include "trial.h"
 
 enum { MAX_THREADS = 4096 };

@@ -1,10 +1,11 @@
 /* Threads of a plan or of several. Callers take turns. A thread that is out of work spins for some
  * tens of microseconds, the pause between two layers of a network, and then sleeps: waking a
  * sleeper costs as much as a small layer. */
-#include "packed.h"
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sparsemark/matrix.h>
+#include <sparsemark/pool.h>
 #include <stdatomic.h>
 
 enum { SPINS = 1000 };

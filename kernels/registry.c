@@ -1,5 +1,5 @@
 /* The tables of kernels and formats, from the one list. */
-#include "packed.h"
+#include "formats/format.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* Strips of X and tiles of Y between the caller's layout and the kernels'. Baseline x86-64 code:
  * the transposes work on 4 x 4 blocks in SSE registers, or are left to strip_avx2.c and
  * strip_avx512.c. */
+#include "strip.h"
 #include "isa/intrin.h"
-#include "packed.h"
 #include "strip_avx2.h"
 #include "strip_avx512.h"
 #include <string.h>

@@ -2,7 +2,9 @@
 #include "trial.h"
 #include "candidates.h"
 #include "core.h"
+#include "driver.h"
 #include "isa/intrin.h"
+#include "registry.h"
 #include <math.h>
 #include <string.h>
 #include <time.h>

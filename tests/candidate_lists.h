@@ -5,6 +5,7 @@
 #include "candidates.h"
 #include "core.h"
 #include "plan_problem.h"
+#include "registry.h"
 #include <cpuid.h>
 
 /* What a plan with these options would time; to be freed. */

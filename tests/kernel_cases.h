@@ -12,7 +12,8 @@
 #include <cmocka.h>
 
 #include "check/check.h"
-#include "packed.h"
+#include "driver.h"
+#include "registry.h"
 #include <stdlib.h>
 #include <string.h>
 

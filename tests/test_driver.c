@@ -1,7 +1,7 @@
 /* The order in which the driver calls kernels, and what of X it asks for before it packs
  * it. */
 #include "core.h"
-#include "packed.h"
+#include "driver.h"
 #include "plan_problem.h"
 #include <string.h>
 

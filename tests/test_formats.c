@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "packed.h"
+#include "formats/format.h"
 #include "prune/prune.h"
 #include <stdlib.h>
 #include <string.h>

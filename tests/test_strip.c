@@ -1,8 +1,8 @@
 /* Strips of X: every column is where a kernel looks for it, those behind the last are zero as far
  * as vectors reach, and nothing else is read or written. */
 #include "check/check.h"
-#include "packed.h"
 #include "plan_problem.h"
+#include "strip.h"
 
 /* How strips may be packed on this machine. */
 enum { WAYS = SM_STRIPS_AVX512 + 1 };

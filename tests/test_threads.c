@@ -1,6 +1,6 @@
 /* Threads: the same bits for every number of them but where rows are paired, own threads or the
  * caller's, late ones, and plans that are shared. */
-#include "packed.h"
+#include "driver.h"
 #include "plan_problem.h"
 #include <pthread.h>
 #include <sched.h>

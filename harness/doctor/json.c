@@ -1,10 +1,7 @@
 /* The doctor's findings as one JSON object. */
+#include "json.h"
 #include "doctor/doctor.h"
 #include <math.h>
-
-static json_t *real(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
 
 static json_t *row_json(const sm_aa_row *row) {
     const sm_pairs *p = &row->pairs;
@@ -26,7 +23,7 @@ static json_t *row_json(const sm_aa_row *row) {
         {"drift", row->drift},
     };
     for (size_t i = 0; i < sizeof reals / sizeof reals[0]; i++)
-        (void)json_object_set_new(json, reals[i].name, real(reals[i].value));
+        (void)json_object_set_new(json, reals[i].name, sm_json_number(reals[i].value));
     return json;
 }
 
@@ -43,18 +40,19 @@ static json_t *run_json(const sm_aa *aa) {
                      SM_AA_M, "k", SM_AA_K, "n", SM_AA_N, "sparsity", SM_AA_SPARSITY, "threads", 1,
                      "seconds", aa->seconds, "rounds", (json_int_t)aa->rounds, "samples",
                      (json_int_t)aa->samples, "quiet_samples", (json_int_t)aa->quiet, "taints",
-                     counts, "steal_share", real(aa->steal_share), "others_cpus",
-                     real(aa->others_cpus), "rows", rows, "findings", sm_findings_json(&findings));
+                     counts, "steal_share", sm_json_number(aa->steal_share), "others_cpus",
+                     sm_json_number(aa->others_cpus), "rows", rows, "findings",
+                     sm_findings_json(&findings));
 }
 
 static json_t *thresholds_json(void) {
     json_t *list = json_array();
     for (size_t i = 0; i < SM_GRADES; i++) {
         const sm_grade *g = &sm_grades[i];
-        (void)json_array_append_new(list, json_pack("{s:s, s:o, s:f, s:s}", "grade", g->name,
-                                                    "detectable_at_most", real(g->detectable),
-                                                    "quiet_share_at_least", g->quiet_share,
-                                                    "meaning", g->meaning));
+        (void)json_array_append_new(
+            list, json_pack("{s:s, s:o, s:f, s:s}", "grade", g->name, "detectable_at_most",
+                            sm_json_number(g->detectable), "quiet_share_at_least", g->quiet_share,
+                            "meaning", g->meaning));
     }
     return list;
 }

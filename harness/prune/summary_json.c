@@ -1,14 +1,9 @@
 /* The summary as one JSON object. */
+#include "json.h"
 #include "prune/job.h"
-#include <jansson.h>
-#include <math.h>
 #include <sparsemark/kernel.h>
 #include <stdio.h>
 #include <string.h>
-
-static json_t *number(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
 
 static json_t *text(const char *value) {
     return value && *value ? json_string(value) : json_null();
@@ -45,11 +40,12 @@ static json_t *tensor(const sm_prune_row *row) {
                      shape(row->shape_before, t->rank), "shape", shape(t->shape, t->rank),
                      "pattern", text(pruned ? sm_pattern_name(&row->rule->pattern).s : NULL),
                      "rule", text(pruned ? row->rule->text : NULL), "reason", text(row->reason),
-                     "follows", text(row->follows), "threshold", number((double)row->threshold),
-                     "sparsity_asked", number(row->asked), "sparsity", number(row->reached),
-                     "zeros", is_f32 ? json_integer((json_int_t)row->zeros) : json_null(),
-                     "bytes_before", (json_int_t)row->bytes_before, "bytes", sizes(&row->sizes),
-                     "packed", formats(row->formats));
+                     "follows", text(row->follows), "threshold",
+                     sm_json_number((double)row->threshold), "sparsity_asked",
+                     sm_json_number(row->asked), "sparsity", sm_json_number(row->reached), "zeros",
+                     is_f32 ? json_integer((json_int_t)row->zeros) : json_null(), "bytes_before",
+                     (json_int_t)row->bytes_before, "bytes", sizes(&row->sizes), "packed",
+                     formats(row->formats));
 }
 
 static json_t *tensors(const sm_prune_job *job) {
@@ -79,8 +75,8 @@ int sm_prune_print_json(const sm_prune_job *job) {
         "out", text(r->out), "weights_order", orders_text(&job->orders), "score", r->score, "scope",
         r->global ? "global" : "layer", "pool", r->pool == SM_POOL_MAX ? "max" : "avg", "seed",
         (json_int_t)r->seed, "tfmot", r->tfmot, "store",
-        r->store == SM_STORE_SPARSE ? "sparse" : "dense", "sparsity", number(job->sparsity), "step",
-        step, "step_used", used, "tensors", tensors(job), "total", total(&job->total));
+        r->store == SM_STORE_SPARSE ? "sparse" : "dense", "sparsity", sm_json_number(job->sparsity),
+        "step", step, "step_used", used, "tensors", tensors(job), "total", total(&job->total));
     if (!object) return -1;
     json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     putchar('\n');

@@ -1,11 +1,8 @@
 /* Break-evens as JSON: the same numbers as the table, unrounded. */
+#include "json.h"
 #include "records/breakeven.h"
 
 #include <math.h>
-
-static json_t *real_json(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
 
 static json_t *crossing_json(const sm_crossing *crossing) {
     static const char *const kinds[] = {[SM_CROSSING_UNKNOWN] = "unknown",
@@ -13,30 +10,20 @@ static json_t *crossing_json(const sm_crossing *crossing) {
                                         [SM_CROSSING_BELOW] = "at-most",
                                         [SM_CROSSING_NEVER] = "never"};
     return json_pack("{s:s, s:o}", "state", kinds[crossing->kind], "sparsity",
-                     real_json(crossing->sparsity));
-}
-
-static json_t *words_json(const char *words) {
-    json_t *array = json_array();
-    for (const char *at = words; *at;) {
-        size_t length = 0;
-        while (at[length] && at[length] != ' ') length++;
-        json_array_append_new(array, json_stringn(at, length));
-        at += length + (at[length] == ' ');
-    }
-    return array;
+                     sm_json_number(crossing->sparsity));
 }
 
 static json_t *points_json(const sm_curve *curve) {
     json_t *array = json_array();
     for (size_t i = 0; i < curve->count; i++) {
         const sm_curve_point *p = &curve->points[i];
-        json_array_append_new(
-            array,
-            json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:b}", "sparsity", real_json(p->sparsity),
-                      "speedup", real_json(p->speedup), "ci_low", real_json(p->ci_low), "ci_high",
-                      real_json(p->ci_high), "bytes_share", real_json(p->bytes_share), "cells",
-                      (json_int_t)p->cells, "marked", p->marked));
+        json_array_append_new(array, json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:b}", "sparsity",
+                                               sm_json_number(p->sparsity), "speedup",
+                                               sm_json_number(p->speedup), "ci_low",
+                                               sm_json_number(p->ci_low), "ci_high",
+                                               sm_json_number(p->ci_high), "bytes_share",
+                                               sm_json_number(p->bytes_share), "cells",
+                                               (json_int_t)p->cells, "marked", p->marked));
     }
     return array;
 }
@@ -67,11 +54,11 @@ static json_t *curve_json(const sm_record_set *set, const sm_curve *curve) {
     json_object_update(object, own);
     json_decref(own);
     own = json_pack("{s:o, s:o, s:o, s:o, s:o, s:s, s:o}", "speedup_50",
-                    real_json(at[0] ? at[0]->speedup : NAN), "speedup_70",
-                    real_json(at[1] ? at[1]->speedup : NAN), "speedup_90",
-                    real_json(at[2] ? at[2]->speedup : NAN), "bytes_share_70",
-                    real_json(at[1] ? at[1]->bytes_share : NAN), "marks", words_json(curve->marks),
-                    "verdict", verdict, "points", points_json(curve));
+                    sm_json_number(at[0] ? at[0]->speedup : NAN), "speedup_70",
+                    sm_json_number(at[1] ? at[1]->speedup : NAN), "speedup_90",
+                    sm_json_number(at[2] ? at[2]->speedup : NAN), "bytes_share_70",
+                    sm_json_number(at[1] ? at[1]->bytes_share : NAN), "marks",
+                    sm_json_words(curve->marks), "verdict", verdict, "points", points_json(curve));
     json_object_update(object, own);
     json_decref(own);
     return object;
@@ -79,10 +66,11 @@ static json_t *curve_json(const sm_record_set *set, const sm_curve *curve) {
 
 static json_t *mean_json(const sm_record_set *set, const sm_mean *mean) {
     json_t *object = series_json(set, mean->curve);
-    json_t *own = json_pack("{s:o, s:o, s:o, s:s, s:I, s:I}", "sparsity", real_json(mean->sparsity),
-                            "speedup_geomean", real_json(mean->speedup), "speedup_worst",
-                            real_json(mean->worst), "worst_layer", mean->worst_layer, "points",
-                            (json_int_t)mean->points, "marked", (json_int_t)mean->marked);
+    json_t *own =
+        json_pack("{s:o, s:o, s:o, s:s, s:I, s:I}", "sparsity", sm_json_number(mean->sparsity),
+                  "speedup_geomean", sm_json_number(mean->speedup), "speedup_worst",
+                  sm_json_number(mean->worst), "worst_layer", mean->worst_layer, "points",
+                  (json_int_t)mean->points, "marked", (json_int_t)mean->marked);
     json_object_update(object, own);
     json_decref(own);
     return object;

@@ -1,11 +1,11 @@
 /* Appends whole lines to a result file. A group of cells is one write: a killed program leaves the
  * group or a cut tail, which the reader drops; a full disk leaves the file as it was. */
+#include "json.h"
 #include "records/fields.h"
 #include "whole_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,27 +38,10 @@ static json_t *string_json(const char *text) {
     return value;
 }
 
-static json_t *real_json(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
-static json_t *words_json(const char *words) {
-    json_t *array = json_array();
-    for (const char *word = words ? words : ""; *(word += strspn(word, " "));) {
-        const size_t length = strcspn(word, " ");
-        if (json_array_append_new(array, json_stringn(word, length))) {
-            json_decref(array);
-            return NULL;
-        }
-        word += length;
-    }
-    return array;
-}
-
 static json_t *reals_json(const double *values, size_t count) {
     json_t *array = json_array();
     for (size_t i = 0; array && i < count; i++) {
-        if (json_array_append_new(array, real_json(values[i]))) {
+        if (json_array_append_new(array, sm_json_number(values[i]))) {
             json_decref(array);
             return NULL;
         }
@@ -84,11 +67,11 @@ static json_t *field_json(const sm_cell *cell, const sm_field *field) {
     case SM_FIELD_str:
         return string_json(*(char *const *)member);
     case SM_FIELD_words:
-        return words_json(*(char *const *)member);
+        return sm_json_words(*(char *const *)member);
     case SM_FIELD_int:
         return json_integer(*(const int64_t *)member);
     case SM_FIELD_real:
-        return real_json(*(const double *)member);
+        return sm_json_number(*(const double *)member);
     case SM_FIELD_bool:
         return json_boolean(*(const int *)member);
     case SM_FIELD_reals:

@@ -1,19 +1,17 @@
 /* The roof as JSON: every figure for every number of threads, and what follows from them. */
+#include "json.h"
 #include "roof/measure.h"
 #include "roof/sizes.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-static json_t *number(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 /* One value for each number of threads. */
 static json_t *rates(const sm_roof *roof, size_t line, size_t memory) {
     json_t *array = json_array();
     for (size_t c = 0; c < roof->count; c++)
-        (void)json_array_append_new(array, number(roof->rate[sm_roof_slot(c, line, memory)]));
+        (void)json_array_append_new(array,
+                                    sm_json_number(roof->rate[sm_roof_slot(c, line, memory)]));
     return array;
 }
 
@@ -21,7 +19,8 @@ static json_t *bests(const sm_roof *roof, size_t memory,
                      double (*figure)(const sm_roof *, size_t, size_t)) {
     json_t *array = json_array();
     for (size_t c = 0; c < roof->count; c++)
-        (void)json_array_append_new(array, number(figure(roof, memory, roof->widths[c].threads)));
+        (void)json_array_append_new(array,
+                                    sm_json_number(figure(roof, memory, roof->widths[c].threads)));
     return array;
 }
 
@@ -75,8 +74,8 @@ static json_t *ridges_json(const sm_roof *roof) {
     for (size_t c = 0; c < roof->count; c++) {
         const size_t threads = roof->widths[c].threads;
         const double fma = sm_roof_fma(roof, "", threads);
-        (void)json_array_append_new(ridges,
-                                    number(fma / sm_roof_read(roof, SM_ROOF_DRAM, threads)));
+        (void)json_array_append_new(
+            ridges, sm_json_number(fma / sm_roof_read(roof, SM_ROOF_DRAM, threads)));
     }
     return ridges;
 }
@@ -119,6 +118,6 @@ json_t *sm_roof_json(const sm_roof *roof) {
     return json_pack("{s:f, s:I, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o}", "seconds", roof->seconds,
                      "rounds", (json_int_t)roof->rounds, "threads", threads_json(roof), "peaks",
                      peaks_json(roof), "bandwidth", bandwidth_json(roof), "scaling", "fma",
-                     number(fma), "read_dram", number(dram), "ridge_flop_per_byte",
+                     sm_json_number(fma), "read_dram", sm_json_number(dram), "ridge_flop_per_byte",
                      ridges_json(roof), "notes", notes_json(roof));
 }

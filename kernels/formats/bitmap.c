@@ -1,7 +1,7 @@
 /* Format bitmap: one bit a weight says whether it is stored. Panels of 16 rows; per column of a K
  * tile a 16-bit word whose bit r is row r; the values of a panel column by column, rows in order.
  * The smallest format for unstructured weights of more than 6 % density. */
-#include "packed.h"
+#include "formats/format.h"
 #include <string.h>
 
 /* Zeros behind the values of a segment: a kernel may load a whole vector where one value is left.

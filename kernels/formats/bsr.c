@@ -3,7 +3,7 @@
  * (blocks of rows, vector-wise N:M). Per panel a 16-bit count of columns, the columns as 16-bit
  * offsets into the strip in units of SM_INDEX_UNIT bytes, or as their numbers where X is read as
  * it lies, and mr values a column. */
-#include "packed.h"
+#include "formats/format.h"
 #include <string.h>
 
 /* Columns that some row of their panel uses, all panels together; 0 without memory to count. */

@@ -1,6 +1,6 @@
 /* The columns of one panel in one K tile, and the walk over all panels, for formats that store a
  * panel column by column. */
-#include "packed.h"
+#include "formats/format.h"
 #include <string.h>
 
 void sm_columns_free(sm_columns *c) {

@@ -1,5 +1,5 @@
 /* Format csr: per row and K tile a 32-bit count, 32-bit columns within the tile, f32 values. */
-#include "packed.h"
+#include "formats/format.h"
 #include <string.h>
 
 static sm_status pack(const sm_csr *csr, sm_packed *out) {

@@ -1,5 +1,5 @@
 /* Format dense: every weight, panels of mr rows column by column, missing rows zero. */
-#include "packed.h"
+#include "formats/format.h"
 #include <string.h>
 
 static sm_status pack(const sm_csr *csr, sm_packed *out) {

@@ -5,7 +5,7 @@
  * row, the column within the window (sm_nibble()), as 16-bit words; and mr values. A panel takes as
  * many slots as its longest row, or more: where lengths differ, the rows of a block are sorted by
  * length first (as in SELL-C-sigma, Kreutzer and others, 2014), see SM_ROWS_GIVEN. */
-#include "packed.h"
+#include "formats/format.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* What all formats share: cutting W into segments, allocation, unpacking through a dense segment.
  */
 #include "core.h"
-#include "packed.h"
+#include "formats/format.h"
 #include <string.h>
 
 /* A row costs its nonzeros and about as much as ROW_COST of them for its accumulators; for formats

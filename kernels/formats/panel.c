@@ -3,7 +3,7 @@
  * the strip in units of SM_INDEX_UNIT bytes, then values in order of use. Columns that one row
  * alone uses come by turns, one of row 0 and one of row 1, as long as both have some; then those
  * that one of them has left; then the columns of both. */
-#include "packed.h"
+#include "formats/format.h"
 #include <string.h>
 
 enum { MOST_PATTERNS = 4 }; /* of two rows, with the one of no row */

@@ -10,7 +10,7 @@
  * SM_INDEX_UNIT bytes, or of columns for kernels that read X in place: mr / 2 a shared step, mr a
  * single one, and SM_OFFSETS_AHEAD behind the last; values are mr a step. At most half of the steps
  * are shared: more would not make a kernel faster. */
-#include "packed.h"
+#include "formats/format.h"
 #include <stdlib.h>
 #include <string.h>
 

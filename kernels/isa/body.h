@@ -4,6 +4,7 @@
 #define SM_BODY_H
 
 #include "packed.h"
+#include "registry.h"
 #include SM_VEC_H
 
 /* A loop of known length that is to be unrolled, so that arrays of vectors become registers. */

@@ -1,8 +1,8 @@
 /* Pruning of whole blocks: every block gets one score, and the scores are cut at their k-th largest
  * as weights are. Limit: one read of the scores for the blocks', one write of the mask. */
-#include "packed.h"
 #include "prune/mask.h"
 #include "prune/threshold.h"
+#include "sizes.h"
 #include <sparsemark/matrix.h>
 
 typedef struct span {

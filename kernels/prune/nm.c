@@ -2,9 +2,9 @@
  * weights that beat it, so there is nothing to sort and no branch to mispredict; many groups go
  * side by side, one a lane, so that the compiler makes vectors of them. Limit: M compares a weight;
  * memory for small M. */
-#include "packed.h"
 #include "prune/mask.h"
 #include "prune/threshold.h"
+#include "sizes.h"
 
 enum { LANES = 256 };
 

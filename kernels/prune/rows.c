@@ -1,9 +1,9 @@
 /* Pruning of whole rows by their L2 norm. Limit: one read of the scores; rows go side by side,
  * since one alone would wait for every addition, and where outputs are the fastest axis they share
  * lines. */
-#include "packed.h"
 #include "prune/mask.h"
 #include "prune/threshold.h"
+#include "sizes.h"
 #include <sparsemark/matrix.h>
 
 enum { TOGETHER = 8 };
