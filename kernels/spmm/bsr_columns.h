@@ -6,7 +6,7 @@
 #ifndef SM_BSR_COLUMNS_H
 #define SM_BSR_COLUMNS_H
 
-#include "isa/body.h"
+#include "isa/tile.h"
 
 _Static_assert(MR *NV + (MR < NV ? MR : NV) + 1 <= VEC_REGS,
                "the tile and the shorter of weights and X row must fit the registers");

@@ -4,7 +4,7 @@
  * X is in L1; where it is not, the cache that holds it: each nonzero reads a row of the strip
  * there. It pays where rows of X are used so seldom that packing them for L1 would cost more: few
  * rows, or 95 % and more zeros. */
-#include "isa/body.h"
+#include "isa/tile.h"
 
 _Static_assert(MR == 1, "one row at a time");
 

@@ -5,7 +5,7 @@
 #ifndef SM_DENSE_COLUMNS_H
 #define SM_DENSE_COLUMNS_H
 
-#include "isa/body.h"
+#include "isa/tile.h"
 
 _Static_assert(MR *NV + NV < VEC_REGS, "the tile, a row of X and a weight must fit the registers");
 

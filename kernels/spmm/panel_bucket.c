@@ -6,7 +6,7 @@
  * loop over columns of one row has v chains of FMAs, of which two pipes of latency 4 need eight;
  * hence columns of row 0 and of row 1 by turns.
  * Idea: sparse register tiling (Wilkinson, Cheshmi, Dehnavi, PLDI 2023). */
-#include "isa/body.h"
+#include "isa/tile.h"
 
 _Static_assert(MR == 1 || MR == 2, "one bucket a row pattern: 2^MR - 1 loops");
 _Static_assert(MR *NV + (MR < NV ? MR : NV) + 1 <= VEC_REGS,

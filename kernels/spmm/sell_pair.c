@@ -10,7 +10,7 @@
  * and two loads a cycle, this is behind four rows (sell_pointer.c).
  *
  * Idea: as sell_steps.h. */
-#include "isa/body.h"
+#include "isa/tile.h"
 
 _Static_assert(MR == 2, "one pair");
 _Static_assert(MR *NV + 3 <= VEC_REGS, "the tile, two weights and a vector of X must fit");

@@ -15,7 +15,7 @@
 #ifndef SM_SELL_STEPS_H
 #define SM_SELL_STEPS_H
 
-#include "isa/body.h"
+#include "isa/tile.h"
 
 #ifndef SELL_POINTERS
 #define SELL_POINTERS 0

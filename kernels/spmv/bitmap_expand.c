@@ -5,7 +5,7 @@
  * spread 16 weights, whatever their density: about two cycles on a Zen 4. Idea: AVX-512 has an
  * instruction for it, and AVX2 a permutation from a table of all bytes (Lemire and others use it
  * the other way round, to compress). */
-#include "isa/body.h"
+#include "isa/lanes.h"
 
 _Static_assert(NR <= 8 && MR == 16 && MR % VL == 0, "a 16-bit word a column, few columns");
 enum {

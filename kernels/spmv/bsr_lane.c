@@ -2,9 +2,8 @@
  * column and column of X. W: formats/bsr.c, X and Y: column by column, MR rows of a column in
  * registers. Limit: the weight stream, 4 bytes a stored weight and 2 a column of MR; in L1 the
  * loads for one column (2 an FMA), for n of them (n + 1) / n, and FMAs. */
-#include "isa/body.h"
+#include "isa/lanes.h"
 
-_Static_assert(NR <= 8 && MR % VL == 0, "whole vectors of rows, few columns");
 enum { TURN = 4 };
 
 SM_INLINE void column(vec acc[NR][LV], const sm_tile *t, const size_t n, size_t k,

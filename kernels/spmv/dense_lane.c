@@ -3,9 +3,8 @@
  * W: formats/dense.c (panels of MR rows, column by column), X and Y: column by column.
  * Limit: the weight stream, 4 bytes a weight, which several streams bring faster from memory than
  * one; in L1 with eight columns the FMA ports. */
-#include "isa/body.h"
+#include "isa/lanes.h"
 
-_Static_assert(NR <= 8 && MR % VL == 0, "whole vectors of rows, few columns");
 enum {
     ABREAST = 4,                /* panels for one column */
     ASKING = SM_PAGE / (MR * 4) /* columns for each time that pages are asked for */

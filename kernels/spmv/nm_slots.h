@@ -10,7 +10,7 @@
 #ifndef SM_NM_SLOTS_H
 #define SM_NM_SLOTS_H
 
-#include "isa/body.h"
+#include "isa/lanes.h"
 
 _Static_assert(NR <= 8 && MR % 8 == 0, "whole 32-bit words of nibbles, few columns");
 _Static_assert(MR == VL || VL == 1, "the window is what one register holds");
