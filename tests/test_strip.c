@@ -172,7 +172,7 @@ static void store_one(size_t rows, size_t n, size_t nr, sm_strips how, int at_en
 
 static void test_token_major_y(void **state) {
     (void)state;
-    static const size_t widths[] = {8, 24, 64}, rows[] = {1, 7, 8, 13, 32};
+    static const size_t widths[] = {8, 24, 64}, rows[] = {1, 7, 8, 13, 32, 150};
     sm_strips how[WAYS];
     const size_t count = ways(how);
     for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
