@@ -164,11 +164,20 @@ static size_t thin_out(search *s) {
     return left;
 }
 
-/* Whether a call may show a candidate to be faster than the first of the sample. Where that does
- * not show which cache holds W, one of each format may. */
+/* Sparse must win by 5 %: a plan that is a coin toss should not cost the packing. Where an element
+ * of Y is the sum of a few products only, storing takes most of a call, and how long that takes
+ * depends on where the caller's Y lies: by a quarter. */
+static double share_to_win(const search *s) {
+    enum { FEW_PRODUCTS = 8 };
+    return s->csr->cols < FEW_PRODUCTS ? 0.75 : 0.95;
+}
+
+/* Whether a call may show a candidate to be faster than the first of the sample, or dense to be
+ * kept. Where that does not show which cache holds W, one of each format may. */
 static int may_win(const search *s, const candidate *first, const candidate *c) {
     if (!first) return 1;
-    if (!s->blind) return c->best_s <= CLOSE * first->best_s;
+    const double close = c->is.dense ? fmax(CLOSE, 1 / share_to_win(s)) : CLOSE;
+    if (!s->blind) return c->best_s <= close * first->best_s;
     for (size_t i = 0; i < s->count; i++)
         if (s->c[i].final && sm_format_of(s->c[i].is.kernel) == sm_format_of(c->is.kernel))
             return 0;
@@ -299,18 +308,15 @@ static candidate *guess(search *s) {
     return &s->c[0];
 }
 
-/* Sparse must win by 5 % and what the clock may be off: a plan that is a coin toss should not cost
- * the packing. Where an element of Y is the sum of a few products only, storing takes most of a
- * call, and how long that takes depends on where the caller's Y lies: by a quarter. */
+/* Sparse must win by its share and by what the clock may be off. */
 static candidate *decide(search *s, sm_choice *out) {
-    enum { FEW_PRODUCTS = 8 };
-    const double share = s->csr->cols < FEW_PRODUCTS ? 0.75 : 0.95;
     candidate *dense = best_of(s, 1), *sparse = best_of(s, 0);
     out->dense_s = dense ? dense->best_s : 0;
     out->sparse_s = sparse ? sparse->best_s : 0;
     if (!dense && !sparse) return guess(s);
     if (dense && sparse && dense->final != sparse->final) return dense->final ? dense : sparse;
-    if (!dense || (sparse && sparse->best_s < share * dense->best_s - CLOCK_S)) return sparse;
+    if (!dense || (sparse && sparse->best_s < share_to_win(s) * dense->best_s - CLOCK_S))
+        return sparse;
     return dense;
 }
 

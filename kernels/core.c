@@ -73,7 +73,8 @@ sm_ask_w sm_core_ask_w(double bytes, int intel) {
 }
 
 /* The first level has no AVX2. To have lines in L1 when they are stored is worth it on Intel's
- * cores, where transposes with AVX-512 gained less; kernels of that level are emulated in tests. */
+ * cores, where transposes with AVX-512 gained less; a Zen 4 was not measured with them. A kernel
+ * may run emulated on a CPU without AVX-512, so that is asked as well. */
 sm_strips sm_core_strips(const sm_kernel *k, int intel) {
     if (k->level == 0) return SM_STRIPS_BASE;
     if (intel) return SM_STRIPS_ASKING;

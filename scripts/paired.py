@@ -96,7 +96,7 @@ def hand_written_levels():
 
 def measure(out, parts, extra=(), start=None):
     """`sparsemark run` for each list of arguments; the records, joined, become out whole. start:
-    the folder that relative paths are of, where records should not tell it."""
+    the program's working directory; records then name what relative paths there are given as."""
     with tempfile.TemporaryDirectory(dir=os.path.dirname(out) or ".") as folder:
         joined = os.path.join(folder, "joined.jsonl")
         for i, arguments in enumerate(parts):

@@ -65,8 +65,10 @@ while IFS='|' read -r name level; do
     done < <(find "$build" -path "*/emulated_$name.dir/*" -name '*.o')
 done < <(sed -n 's/^SM_KERNEL(\(.*\))$/\1/p' "$root/kernels/kernels.inc" | tr -d ' ' |
     awk -F, '{printf "%s_%s_%s_%s_%s_%sx%s|%s\n", $1, $2, $3, $4, $5, $6, $7, $4}')
-for source in "$root"/kernels/*_avx2.c; do
-    check_level "$(basename "$source" .c)" avx2
+for level in avx2 avx512; do
+    for source in "$root"/kernels/*_"$level".c; do
+        check_level "$(basename "$source" .c)" "$level"
+    done
 done
 [ $kernels -gt 0 ] || report "kernels/kernels.inc: no kernel found"
 

@@ -114,9 +114,12 @@ static void test_windows(void **unused) {
         assert_true(sm_roof_window(SM_ROOF_DRAM, threads) * threads <= (size_t)512 << 20);
         const size_t l3 = threads * sm_roof_window(SM_ROOF_L3, threads);
         assert_true(l3 <= s.l3 * s.l3_count);
-        assert_true(sm_roof_ring(threads) > 0);
-        assert_true(sm_roof_ring(threads) >= 2 * sm_roof_cached(threads));
-        if (s.l3 != 0) assert_true(sm_roof_ring(threads) <= 8 * sm_roof_cached(threads));
+        const size_t cached = sm_roof_cached(threads), ring = sm_roof_ring(threads, 1);
+        assert_true(ring > 0 && ring >= 2 * cached);
+        if (cached != 0) {
+            assert_true(ring <= 8 * cached);
+            assert_int_equal(sm_roof_ring(threads, SIZE_MAX), 2 * cached);
+        }
     }
     assert_true(s.l1d_count <= s.cores);
     if (s.l1d != 0) assert_int_equal(sm_roof_window(SM_ROOF_L1, 1), s.l1d / 2 / 4096 * 4096);

@@ -1,6 +1,7 @@
 /* Strips of X: every column is where a kernel looks for it, those behind the last are zero as far
  * as vectors reach, and nothing else is read or written. */
 #include "check/check.h"
+#include "core.h"
 #include "plan_problem.h"
 #include "strip.h"
 
@@ -12,6 +13,7 @@ static size_t ways(sm_strips out[WAYS]) {
     assert_int_equal(sm_isa_find("avx512", &avx512), SM_OK);
     for (size_t i = 0; i < WAYS; i++) out[i] = (sm_strips)i;
     if (sm_isa_mask() >> avx512 & 1) return WAYS;
+    print_message("not tested: transposes with AVX-512, which this CPU lacks\n");
     return sm_isa_mask() >> avx2 & 1 ? SM_STRIPS_ASKING + 1 : 1;
 }
 
@@ -182,12 +184,24 @@ static void test_token_major_y(void **state) {
                     store_one(rows[r], n, widths[w], how[c / 2], c & 1);
 }
 
+/* The way follows from the level, the maker, and what this CPU has. */
+static void test_ways_of_kernels(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sm_kernel_count(); i++) {
+        const sm_kernel *k = sm_kernel_at(i);
+        const int usable = sm_isa_mask() >> k->level & 1;
+        assert_int_equal(sm_core_strips(k, 1), k->level == 0 ? SM_STRIPS_BASE : SM_STRIPS_ASKING);
+        assert_int_equal(sm_core_strips(k, 0), k->level == 0                     ? SM_STRIPS_BASE
+                                               : strstr(k->isa, "512") && usable ? SM_STRIPS_AVX512
+                                                                                 : SM_STRIPS_AVX2);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_packed_strips),
-        cmocka_unit_test(test_strips_of_images),
-        cmocka_unit_test(test_strips_by_columns),
-        cmocka_unit_test(test_token_major_y),
+        cmocka_unit_test(test_packed_strips),     cmocka_unit_test(test_strips_of_images),
+        cmocka_unit_test(test_strips_by_columns), cmocka_unit_test(test_token_major_y),
+        cmocka_unit_test(test_ways_of_kernels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

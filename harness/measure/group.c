@@ -199,7 +199,7 @@ static void drop(group *g, size_t i) {
 /* With cold weights every call takes another copy, from a ring that no cache holds. */
 static sm_status make_cold(group *g) {
     if (!g->point->cold) return SM_OK;
-    const size_t ring = sm_roof_ring(g->point->threads);
+    const size_t ring = sm_roof_ring(g->point->threads, g->count);
     for (size_t i = 0; i < g->count; i++)
         if (g->items[i].err_bound_ratio <= 1.0) SM_TRY(sm_candidate_copy(&g->items[i], ring));
     return SM_OK;

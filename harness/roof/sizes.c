@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 enum { CIRCLE = 8 }; /* times the last caches */
-static const size_t UNKNOWN_CACHE = (size_t)16 << 20;
+static const size_t UNKNOWN_CACHE = (size_t)64 << 20;
 static const size_t DRAM_LEAST = (size_t)64 << 20, DRAM_MOST = (size_t)512 << 20;
 
 static size_t least(size_t a, size_t b) {
@@ -50,9 +50,9 @@ static size_t machine_memory(void) {
     return pages > 0 && page > 0 ? (size_t)pages * (size_t)page : SIZE_MAX;
 }
 
-size_t sm_roof_ring(size_t threads) {
+size_t sm_roof_ring(size_t threads, size_t rings) {
     const size_t cached = sm_roof_cached(threads), cache = cached ? cached : UNKNOWN_CACHE;
-    const size_t fits = least(CIRCLE * cache, machine_memory() / 32);
+    const size_t fits = least(CIRCLE * cache, machine_memory() / 4 / (rings ? rings : 1));
     return fits > 2 * cache ? fits : 2 * cache;
 }
 

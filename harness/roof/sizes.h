@@ -11,8 +11,9 @@ size_t sm_roof_window(size_t memory, size_t threads);
 /* Bytes of the largest cache level, all caches that so many threads reach. */
 size_t sm_roof_cached(size_t threads);
 
-/* Bytes that come from memory when they are read in circles. A thirty-second of the machine's
- * memory at most, for there are several such rings at a time, but twice the caches. */
-size_t sm_roof_ring(size_t threads);
+/* Bytes of each of so many rings of which nearly all comes from memory when one is read in circles.
+ * All together a quarter of the machine's memory at most, but each twice the caches, which then
+ * keep up to half of it. */
+size_t sm_roof_ring(size_t threads, size_t rings);
 
 #endif

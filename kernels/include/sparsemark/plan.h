@@ -105,8 +105,9 @@ typedef struct sm_plan sm_plan;
 
 /* Packs w for the fastest usable kernel: by timing the candidates within the budget, on a sample of
  * w and, where the budget allows, the first of them on whole calls; nobody reports these. Dense is
- * kept unless sparse wins by 5 %; matrices of more than 2^20 elements and less than 1 % nonzeros
- * are not held against it, and where X of one strip has more than 2^24 elements nothing is timed.
+ * kept unless sparse wins by 5 %, or with fewer than eight columns of w by a quarter; matrices of
+ * more than 2^20 elements and less than 1 % nonzeros are not held against it, and where X of one
+ * strip has more than 2^24 elements nothing is timed.
  * w is checked by sm_csr_check() and copied, not kept. SM_E_ARG (w is NULL or has no row or column,
  * unknown kernel, no kernel fits the masks), SM_E_FORMAT, SM_E_ISA (also: the kernel's level is not
  * in isa_mask), SM_E_LIMIT, SM_E_NOMEM. */
