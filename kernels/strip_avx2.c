@@ -3,6 +3,7 @@
  * lines, see strip_avx2.h. Of the copies: the bandwidth of the cache that holds X. */
 #include "strip_avx2.h"
 #include "isa/vec_avx2.h"
+#include "sizes.h"
 #include <stdint.h>
 
 enum { EDGE = 8, LINE = 16, CHUNK = 128 }; /* floats: of a block, of a cache line, of a turn */
@@ -35,10 +36,6 @@ static inline void block(const float *src, size_t src_rs, float *dst, size_t dst
     four_rows(src + 4, src_rs, dst + 4 * dst_rs, dst_rs);
 }
 
-static inline size_t least(size_t a, size_t b) {
-    return a < b ? a : b;
-}
-
 /* The part of a block that has fewer rows or columns, or both. */
 static void part_of_block(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
                           size_t cols) {
@@ -62,14 +59,14 @@ void sm_transpose_avx2(const float *src, size_t src_rs, float *dst, size_t dst_r
     if (dst_far) {
         for (size_t j0 = 0; j0 < whole_j; j0 += CHUNK)
             for (size_t i = 0; i < whole_i; i += EDGE)
-                for (size_t j = j0; j < least(j0 + CHUNK, whole_j); j += EDGE) {
+                for (size_t j = j0; j < sm_min_size(j0 + CHUNK, whole_j); j += EDGE) {
                     if (ask && j % LINE == 0) ask_for_rows(dst, dst_rs, i, j + LINE);
                     block(src + j * src_rs + i, src_rs, dst + i * dst_rs + j, dst_rs);
                 }
     } else {
         for (size_t i0 = 0; i0 < whole_i; i0 += CHUNK)
             for (size_t j = 0; j < whole_j; j += EDGE)
-                for (size_t i = i0; i < least(i0 + CHUNK, whole_i); i += EDGE) {
+                for (size_t i = i0; i < sm_min_size(i0 + CHUNK, whole_i); i += EDGE) {
                     if (ask) ask_for_rows(dst, dst_rs, i + EDGE, j);
                     block(src + j * src_rs + i, src_rs, dst + i * dst_rs + j, dst_rs);
                 }
@@ -79,7 +76,7 @@ void sm_transpose_avx2(const float *src, size_t src_rs, float *dst, size_t dst_r
                       cols - whole_j);
     for (size_t j = 0; j < cols && whole_i < rows; j += EDGE)
         part_of_block(src + j * src_rs + whole_i, src_rs, dst + whole_i * dst_rs + j, dst_rs,
-                      rows - whole_i, least(cols - j, EDGE));
+                      rows - whole_i, sm_min_size(cols - j, EDGE));
 }
 
 /* Rows of so many whole vectors, a constant: to loop over those of a row takes longer than to
@@ -127,7 +124,7 @@ static inline void copy_columns(const float *src, size_t src_rs, float *dst, siz
 void sm_copy_avx2(const float *src, size_t src_rs, float *dst, size_t dst_rs, size_t rows,
                   size_t cols, size_t end, int ask) {
     for (size_t j = 0; j < cols; j += WIDEST) {
-        const size_t some = least(cols - j, WIDEST), to = least(end - j, WIDEST);
+        const size_t some = sm_min_size(cols - j, WIDEST), to = sm_min_size(end - j, WIDEST);
         if (ask)
             copy_columns(src + j, src_rs, dst + j, dst_rs, rows, some, to, 1);
         else
