@@ -5,6 +5,7 @@
  * and Y in nearer caches than a call may have. */
 #include "choose.h"
 #include "candidates.h"
+#include "clock.h"
 #include "formats/format.h"
 #include "trial.h"
 #include <math.h>

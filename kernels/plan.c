@@ -1,5 +1,6 @@
 /* Plans: hold the packed weights, run them. How a kernel is chosen is in choose.c. */
 #include "choose.h"
+#include "clock.h"
 #include "driver.h"
 #include "options.h"
 #include "trial.h"

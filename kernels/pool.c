@@ -1,6 +1,7 @@
-/* Threads of a plan or of several. Callers take turns. A thread that is out of work spins for some
- * tens of microseconds, the pause between two layers of a network, and then sleeps: waking a
- * sleeper costs as much as a small layer. */
+/* Threads of a plan or of several. Callers take turns. A thread that is out of work spins as long
+ * as what a network does between two layers may take, and then sleeps: a sleeper may come 80 to 250
+ * us late in a virtual machine, whose CPU the host has to wake first. */
+#include "clock.h"
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -8,7 +9,7 @@
 #include <sparsemark/pool.h>
 #include <stdatomic.h>
 
-enum { SPINS = 1000 };
+static const double SPIN_S = 200e-6;
 
 struct sm_pool {
     pthread_mutex_t turn;      /* one caller at a time */
@@ -51,10 +52,15 @@ static int is_finished(sm_pool *p) {
 }
 
 static int spin(sm_pool *p, int (*over)(sm_pool *p)) {
-    for (int i = 0; i < SPINS; i++) {
-        if (over(p)) return 1;
-        __builtin_ia32_pause();
-    }
+    enum { PAUSES = 64 };
+    const double end = sm_seconds() + SPIN_S;
+    do {
+        for (int i = 0; i < PAUSES; i++) {
+            if (over(p)) return 1;
+            __builtin_ia32_pause();
+        }
+        (void)sched_yield(); /* what it waits for may need this CPU */
+    } while (sm_seconds() < end);
     return 0;
 }
 

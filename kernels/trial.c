@@ -1,13 +1,13 @@
 /* Timing a packed matrix as a call would run it. What is timed here is never reported. */
 #include "trial.h"
 #include "candidates.h"
+#include "clock.h"
 #include "core.h"
 #include "driver.h"
 #include "isa/intrin.h"
 #include "registry.h"
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 /* Calls follow each other in a loop: what the one before left in caches and branch predictors, and
  * the clock of a core that has run wide vectors for a while, are there. A run known to be shorter
@@ -16,12 +16,6 @@
  */
 static const double WARM_S = 200e-6, WARMING_S = 30e-6, TIMED_S = 20e-6;
 enum { MOST_REPEATS = 64 };
-
-double sm_seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Whether a call with few columns, which reads so many bytes of W once, finds them behind L2. Of a
  * W that is hardly larger most stays there. */

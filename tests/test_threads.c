@@ -4,6 +4,7 @@
 #include "plan_problem.h"
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <string.h>
 
 enum { M = 70, K = 90, N = 150 };
@@ -190,6 +191,30 @@ static void note_cpu(void *arg, size_t i) {
     nanosleep(&while_others_come, NULL);
 }
 
+static void count(void *arg, size_t i) {
+    (void)atomic_fetch_add((atomic_int *)arg + i, 1);
+}
+
+/* Threads that still spin, that have just gone to sleep and that slept long take every task once.
+ */
+static void test_tasks_run_once_after_any_pause(void **state) {
+    (void)state;
+    enum { TASKS = 5, ROUNDS = 50 };
+    static const long pauses_ns[] = {0, 100000, 200000, 250000, 1000000};
+    sm_pool *pool;
+    for (size_t threads = 1; threads <= 4; threads++) {
+        atomic_int ran[TASKS] = {0};
+        assert_int_equal(sm_pool_create(threads, NULL, &pool), SM_OK);
+        for (size_t i = 0; i < ROUNDS; i++) {
+            const struct timespec pause = {.tv_nsec = pauses_ns[i % 5]};
+            sm_pool_run(pool, TASKS, count, ran);
+            for (size_t t = 0; t < TASKS; t++) assert_int_equal(ran[t], i + 1);
+            nanosleep(&pause, NULL);
+        }
+        sm_pool_free(pool);
+    }
+}
+
 /* The pool's one thread runs where it was told to, and a CPU that is not there is an error. */
 static void test_threads_are_pinned(void **state) {
     (void)state;
@@ -224,6 +249,7 @@ int main(void) {
         cmocka_unit_test(test_two_callers_share_a_plan),
         cmocka_unit_test(test_pools_come_and_go),
         cmocka_unit_test(test_parts_have_equal_cost),
+        cmocka_unit_test(test_tasks_run_once_after_any_pause),
         cmocka_unit_test(test_threads_are_pinned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
