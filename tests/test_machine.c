@@ -9,8 +9,10 @@
 
 #include "machine/parts.h"
 #include "peers/peer.h"
+#include <pthread.h>
 #include <sched.h>
 #include <sparsemark/isa.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,6 +172,36 @@ static void test_pin(void **unused) {
     assert_true(CPU_EQUAL(&mask, &before));
 }
 
+static void *spin(void *arg) {
+    atomic_int *stop = arg;
+    while (!*stop) continue;
+    return NULL;
+}
+
+static void *sleep_until(void *arg) {
+    (void)pthread_mutex_lock(arg);
+    (void)pthread_mutex_unlock(arg);
+    return NULL;
+}
+
+/* Threads that sleep do not matter. */
+static void test_settle(void **unused) {
+    (void)unused;
+    pthread_mutex_t asleep = PTHREAD_MUTEX_INITIALIZER;
+    pthread_t sleeper, spinner;
+    atomic_int stop = 0;
+    (void)pthread_mutex_lock(&asleep);
+    assert_int_equal(pthread_create(&sleeper, NULL, sleep_until, &asleep), 0);
+    assert_int_equal(sm_machine_settle(10), 0);
+    assert_int_equal(pthread_create(&spinner, NULL, spin, &stop), 0);
+    assert_int_equal(sm_machine_settle(0.02), -1);
+    stop = 1;
+    assert_int_equal(pthread_join(spinner, NULL), 0);
+    assert_int_equal(sm_machine_settle(10), 0);
+    (void)pthread_mutex_unlock(&asleep);
+    assert_int_equal(pthread_join(sleeper, NULL), 0);
+}
+
 static void look_for(void *arg, const char *text) {
     const char **wanted = arg;
     assert_null(strchr(text, '\n'));
@@ -240,10 +272,11 @@ static void test_cgroups(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_card),     cmocka_unit_test(test_raw_leaves),
-        cmocka_unit_test(test_slug),     cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_picture),  cmocka_unit_test(test_pin),
-        cmocka_unit_test(test_warnings), cmocka_unit_test(test_cgroups),
+        cmocka_unit_test(test_card),    cmocka_unit_test(test_raw_leaves),
+        cmocka_unit_test(test_slug),    cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_picture), cmocka_unit_test(test_pin),
+        cmocka_unit_test(test_settle),  cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_cgroups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

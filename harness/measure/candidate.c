@@ -6,7 +6,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+/* OpenBLAS spins for 2^26 ticks of the clock, an OpenMP by default for up to 0.2 s. */
+static const double SPIN_S = 0.25;
 
 /* Room for one more copy, zeroed. */
 static sm_copy *add_copy(sm_candidate *c) {
@@ -27,6 +29,7 @@ sm_status sm_candidate_plan(sm_operands *operands, const sm_plan_options *option
                             sm_candidate *out) {
     sm_candidate *c = out;
     *c = (sm_candidate){.operands = operands, .peer = "", .own = 1, .cpus = options->cpus};
+    (void)sm_machine_settle(SPIN_S); /* a plan is timed */
     sm_status status = pack_plan(c, options);
     if (status == SM_OK) {
         sm_plan_get_info(c->copies[0].plan, &c->info);
@@ -144,9 +147,7 @@ void sm_candidate_call(void *candidate) {
 }
 
 void sm_candidate_place(const sm_candidate *c) {
-    /* Threads of a peer go on spinning for some milliseconds after its call, on our cores. */
-    const struct timespec until_they_sleep = {.tv_nsec = 8000000};
-    if (c->own && c->info.threads > 1) (void)nanosleep(&until_they_sleep, NULL);
+    (void)sm_machine_settle(SPIN_S);
     (void)(c->own || c->info.threads == 1 ? sm_machine_pin(0) : sm_machine_unpin());
 }
 

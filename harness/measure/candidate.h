@@ -58,7 +58,8 @@ size_t sm_candidate_weight_bytes(const sm_candidate *c);
 sm_status sm_candidate_copy(sm_candidate *c, size_t bytes);
 
 /* Puts the calling thread where the candidate runs: on the first core, or wherever the operating
- * system likes for a peer with threads of its own, which would otherwise crowd on that core. */
+ * system likes for a peer with threads of its own, which would otherwise crowd on that core; waits
+ * until the threads of the candidate before it sleep. */
 void sm_candidate_place(const sm_candidate *c);
 
 void sm_candidate_call(void *candidate); /* one multiplication, with the next copy */
