@@ -215,6 +215,47 @@ static void test_tasks_run_once_after_any_pause(void **state) {
     }
 }
 
+static void run_in_turn(void *pool, size_t tasks, void (*task)(void *arg, size_t i), void *arg) {
+    *(size_t *)pool = tasks;
+    for (size_t i = 0; i < tasks; i++) task(arg, i);
+}
+
+/* Tasks of a call with n columns of a plan for four threads, or 1 where it runs in the caller's. */
+static size_t tasks_of(const problem *p, size_t planned_n, const char *kernel, size_t n) {
+    size_t tasks = 1;
+    const sm_plan_options o = {.size = sizeof o,
+                               .n = planned_n,
+                               .threads = 4,
+                               .kernel = kernel,
+                               .parallel_for = run_in_turn,
+                               .pool = &tasks};
+    sm_plan *plan;
+    sm_args args = p->args;
+    args.n = n;
+    assert_int_equal(sm_plan_create(&p->w, &o, &plan), SM_OK);
+    void *workspace = sm_alloc(sm_plan_workspace(plan, n), 1);
+    assert_non_null(workspace);
+    sm_plan_run(plan, &args, workspace);
+    sm_free(workspace);
+    sm_plan_free(plan);
+    return tasks;
+}
+
+/* What a plan knows to be too short for threads runs without, whatever N it was made for; of a
+ * kernel that was named it knows nothing. */
+static void test_little_work_takes_few_threads(void **state) {
+    (void)state;
+    problem p;
+    make_problem(8, 8, 1, 0, third, &p);
+    assert_int_equal(tasks_of(&p, 1, NULL, 1), 1);
+    assert_int_equal(tasks_of(&p, 1, "spmm_csr_f32_scalar_row_1x8", 1), 4);
+    free_problem(&p);
+    make_problem(512, 512, 256, 0, third, &p);
+    assert_int_equal(tasks_of(&p, 256, NULL, 256), 4);
+    assert_int_equal(tasks_of(&p, 1, NULL, 256), 4);
+    free_problem(&p);
+}
+
 /* The pool's one thread runs where it was told to, and a CPU that is not there is an error. */
 static void test_threads_are_pinned(void **state) {
     (void)state;
@@ -250,6 +291,7 @@ int main(void) {
         cmocka_unit_test(test_pools_come_and_go),
         cmocka_unit_test(test_parts_have_equal_cost),
         cmocka_unit_test(test_tasks_run_once_after_any_pause),
+        cmocka_unit_test(test_little_work_takes_few_threads),
         cmocka_unit_test(test_threads_are_pinned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -120,7 +120,8 @@ void sm_plan_get_info(const sm_plan *plan, sm_plan_info *out);
 size_t sm_plan_workspace(const sm_plan *plan, size_t n);
 
 /* Multiplies. Re-entrant, allocates nothing, cannot fail. Concurrent calls need a workspace each;
- * calls on one plan that owns threads take turns. */
+ * calls on one plan that owns threads take turns. Where the plan timed its kernel, a call takes no
+ * more threads than have 0.4 us of work each. */
 void sm_plan_run(const sm_plan *plan, const sm_args *args, void *workspace);
 
 /* Does only the part of sm_plan_run() that packs X into strips, on one thread: for profiles. */
