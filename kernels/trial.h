@@ -54,5 +54,4 @@ void sm_trial_run(sm_trial *t, const sm_packed *packed, sm_times *shortest);
  * that packing X was disturbed. */
 double sm_trial_call_s(const sm_trial *t, const sm_kernel *kernel, const sm_times *shortest);
 
-
 #endif
