@@ -7,14 +7,10 @@
 
 enum { MAX_THREADS = 4096 };
 
-/* Less of the work than this helps nobody: two threads that are awake take 0.3 us longer than half
- * of what one takes (Zen 5, loops of calls). */
-static const double LEAST_S = 0.4e-6;
-
 struct sm_plan {
     sm_packed packed;
     sm_plan_info info;
-    double column_s; /* of one thread, or 0: not timed */
+    size_t n; /* that it was made for */
     sm_parallel_for *parallel_for;
     void *pool;
     sm_pool *own_pool;
@@ -75,7 +71,7 @@ sm_status sm_plan_create(const sm_csr *w, const sm_plan_options *options, sm_pla
     SM_TRY(check(w));
     sm_plan *p = sm_alloc(1, sizeof *p);
     if (!p) return sm_fail(SM_E_NOMEM, "no memory for a plan");
-    *p = (sm_plan){.parallel_for = o.parallel_for, .pool = o.pool};
+    *p = (sm_plan){.n = o.n, .parallel_for = o.parallel_for, .pool = o.pool};
     sm_choice choice = {0};
     sm_status status = sm_choose(w, &o, &choice);
     if (status == SM_OK) status = pack(w, &o, &choice);
@@ -95,7 +91,6 @@ sm_status sm_plan_create(const sm_csr *w, const sm_plan_options *options, sm_pla
                              .dense_s = choice.dense_s,
                              .sparse_s = choice.sparse_s,
                              .candidates = choice.candidates};
-    p->column_s = choice.expected_s / (double)o.n;
     if (status == SM_OK && o.threads > 1 && !o.parallel_for) {
         status = sm_pool_create(o.threads - 1, o.cpus, &p->own_pool);
         p->parallel_for = sm_pool_run;
@@ -124,11 +119,8 @@ size_t sm_plan_workspace(const sm_plan *plan, size_t n) {
     return sm_driver_workspace(&plan->packed, n, plan->info.threads);
 }
 
-/* As many threads as have enough to do with n columns. */
 static size_t threads_for(const sm_plan *p, size_t n) {
-    const double busy = p->column_s * (double)n / LEAST_S;
-    if (p->column_s <= 0 || busy >= (double)p->info.threads) return p->info.threads;
-    return busy < 1 ? 1 : (size_t)busy;
+    return sm_busy_threads(p->info.kernel->nr, p->info.expected_s, p->n, n, p->info.threads);
 }
 
 void sm_plan_run(const sm_plan *plan, const sm_args *args, void *workspace) {

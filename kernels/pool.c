@@ -1,6 +1,7 @@
-/* Threads of a plan or of several. Callers take turns. A thread that is out of work spins as long
- * as what a network does between two layers may take, and then sleeps: a sleeper may come 80 to 250
- * us late in a virtual machine, whose CPU the host has to wake first. */
+/* Threads of a plan or of several. Callers take turns. A thread that is out of work spins for
+ * longer than a network usually takes between two layers, and then sleeps: in a virtual machine,
+ * whose CPU the host has to wake first, a sleeper begins 50 to 100 us late. It gives way to nobody
+ * meanwhile, who might keep the CPU for milliseconds. */
 #include "clock.h"
 #include <errno.h>
 #include <pthread.h>
@@ -52,14 +53,13 @@ static int is_finished(sm_pool *p) {
 }
 
 static int spin(sm_pool *p, int (*over)(sm_pool *p)) {
-    enum { PAUSES = 64 };
+    enum { PAUSES = 64 }; /* between two looks at the clock */
     const double end = sm_seconds() + SPIN_S;
     do {
         for (int i = 0; i < PAUSES; i++) {
             if (over(p)) return 1;
             __builtin_ia32_pause();
         }
-        (void)sched_yield(); /* what it waits for may need this CPU */
     } while (sm_seconds() < end);
     return 0;
 }

@@ -187,13 +187,15 @@ static void *sleep_until(void *arg) {
 /* Threads that sleep do not matter. */
 static void test_settle(void **unused) {
     (void)unused;
-    pthread_mutex_t asleep = PTHREAD_MUTEX_INITIALIZER;
+    static pthread_mutex_t asleep = PTHREAD_MUTEX_INITIALIZER;
+    static atomic_int stop; /* static: a failed check leaves the threads behind */
     pthread_t sleeper, spinner;
-    atomic_int stop = 0;
     (void)pthread_mutex_lock(&asleep);
     assert_int_equal(pthread_create(&sleeper, NULL, sleep_until, &asleep), 0);
     assert_int_equal(sm_machine_settle(10), 0);
     assert_int_equal(pthread_create(&spinner, NULL, spin, &stop), 0);
+    assert_int_equal(sm_machine_settle(0.02), -1);
+    assert_int_equal(pthread_setname_np(spinner, "a\nb) S 1"), 0);
     assert_int_equal(sm_machine_settle(0.02), -1);
     stop = 1;
     assert_int_equal(pthread_join(spinner, NULL), 0);

@@ -1,5 +1,6 @@
 /* Threads: the same bits for every number of them but where rows are paired, own threads or the
  * caller's, late ones, and plans that are shared. */
+#include "choose.h"
 #include "driver.h"
 #include "plan_problem.h"
 #include <pthread.h>
@@ -185,34 +186,39 @@ static void test_parts_have_equal_cost(void **state) {
     free_problem(&p);
 }
 
-static void note_cpu(void *arg, size_t i) {
-    ((int *)arg)[i] = sched_getcpu();
-    struct timespec while_others_come = {.tv_nsec = 20000000};
-    nanosleep(&while_others_come, NULL);
+/* Two tasks that meet: neither ends before the other has begun, for 10 s at most. */
+typedef struct meeting {
+    atomic_int begun;
+    int met[2], cpu[2];
+} meeting;
+
+static void meet(void *arg, size_t i) {
+    static const struct timespec nap = {.tv_nsec = 100000};
+    meeting *m = arg;
+    m->cpu[i] = sched_getcpu();
+    (void)atomic_fetch_add(&m->begun, 1);
+    for (int naps = 0; m->begun < 2 && naps < 100000; naps++) (void)nanosleep(&nap, NULL);
+    m->met[i] += m->begun == 2;
 }
 
-static void count(void *arg, size_t i) {
-    (void)atomic_fetch_add((atomic_int *)arg + i, 1);
-}
-
-/* Threads that still spin, that have just gone to sleep and that slept long take every task once.
- */
-static void test_tasks_run_once_after_any_pause(void **state) {
+/* The pool's thread comes, and every task runs once, whether it still spins, has just gone to sleep
+ * or has slept long. */
+static void test_a_thread_comes_after_any_pause(void **state) {
     (void)state;
-    enum { TASKS = 5, ROUNDS = 50 };
+    enum { ROUNDS = 50 };
     static const long pauses_ns[] = {0, 100000, 200000, 250000, 1000000};
+    meeting m = {0};
     sm_pool *pool;
-    for (size_t threads = 1; threads <= 4; threads++) {
-        atomic_int ran[TASKS] = {0};
-        assert_int_equal(sm_pool_create(threads, NULL, &pool), SM_OK);
-        for (size_t i = 0; i < ROUNDS; i++) {
-            const struct timespec pause = {.tv_nsec = pauses_ns[i % 5]};
-            sm_pool_run(pool, TASKS, count, ran);
-            for (size_t t = 0; t < TASKS; t++) assert_int_equal(ran[t], i + 1);
-            nanosleep(&pause, NULL);
-        }
-        sm_pool_free(pool);
+    assert_int_equal(sm_pool_create(1, NULL, &pool), SM_OK);
+    for (int i = 1; i <= ROUNDS; i++) {
+        const struct timespec pause = {.tv_nsec = pauses_ns[i % 5]};
+        m.begun = 0;
+        sm_pool_run(pool, 2, meet, &m);
+        assert_int_equal(m.met[0], i);
+        assert_int_equal(m.met[1], i);
+        (void)nanosleep(&pause, NULL);
     }
+    sm_pool_free(pool);
 }
 
 static void run_in_turn(void *pool, size_t tasks, void (*task)(void *arg, size_t i), void *arg) {
@@ -220,39 +226,84 @@ static void run_in_turn(void *pool, size_t tasks, void (*task)(void *arg, size_t
     for (size_t i = 0; i < tasks; i++) task(arg, i);
 }
 
-/* Tasks of a call with n columns of a plan for four threads, or 1 where it runs in the caller's. */
-static size_t tasks_of(const problem *p, size_t planned_n, const char *kernel, size_t n) {
+/* A call and a convolution with n columns of a plan for four threads have as many tasks as the
+ * plan's time says, or run in the caller's thread. */
+static void expect_tasks(const problem *p, size_t planned, const char *kernel, size_t n) {
     size_t tasks = 1;
     const sm_plan_options o = {.size = sizeof o,
-                               .n = planned_n,
+                               .n = planned,
                                .threads = 4,
                                .kernel = kernel,
                                .parallel_for = run_in_turn,
                                .pool = &tasks};
     sm_plan *plan;
+    sm_plan_info info;
     sm_args args = p->args;
     args.n = n;
     assert_int_equal(sm_plan_create(&p->w, &o, &plan), SM_OK);
+    sm_plan_get_info(plan, &info);
+    assert_int_equal(info.expected_s > 0, kernel == NULL);
+    const size_t busy = sm_busy_threads(info.kernel->nr, info.expected_s, planned, n, 4);
     void *workspace = sm_alloc(sm_plan_workspace(plan, n), 1);
     assert_non_null(workspace);
     sm_plan_run(plan, &args, workspace);
+    assert_int_equal(tasks, busy);
+    const sm_conv_args conv = {.x = p->x,
+                               .x_rs = p->args.x_rs,
+                               .y = p->y,
+                               .y_rs = p->args.y_rs,
+                               .channels = p->w.cols,
+                               .height = 1,
+                               .width = n,
+                               .batch = 1,
+                               .kernel_h = 1,
+                               .kernel_w = 1,
+                               .stride_h = 1,
+                               .stride_w = 1,
+                               .out_h = 1,
+                               .out_w = n,
+                               .lo = -INFINITY,
+                               .hi = INFINITY};
+    tasks = 1;
+    assert_int_equal(sm_plan_run_conv(plan, &conv, workspace), SM_OK);
+    assert_int_equal(tasks, busy);
     sm_free(workspace);
     sm_plan_free(plan);
-    return tasks;
 }
 
-/* What a plan knows to be too short for threads runs without, whatever N it was made for; of a
- * kernel that was named it knows nothing. */
-static void test_little_work_takes_few_threads(void **state) {
+static void test_threads_that_are_busy(void **state) {
+    (void)state;
+    static const struct {
+        size_t nr;
+        double call_us;
+        size_t planned, n, busy;
+    } cases[] = {
+        {64, 0, 64, 64, 4},       {64, 0.1, 64, 64, 1},   {64, 0.79, 64, 64, 1},
+        {64, 0.81, 64, 64, 2},    {64, 1.3, 64, 64, 3},   {64, 1.61, 64, 64, 4},
+        {64, 90, 64, 64, 4},      {64, 1.3, 64, 1, 3},    {64, 1.7, 128, 64, 2},
+        {64, 1.7, 128, 65, 4},    {64, 0.1, 1, 16, 4},    {64, 0.3, 16, 48, 2},
+        {1, 3.3, 8, 2, 2},        {64, 1.7, 512, 511, 4}, {64, 1.7, 64, 0, 1},
+        {64, 90, 1, SIZE_MAX, 4},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_int_equal(
+            sm_busy_threads(cases[i].nr, cases[i].call_us * 1e-6, cases[i].planned, cases[i].n, 4),
+            cases[i].busy);
+}
+
+/* Small or not, and whatever N it was made for; of a kernel that was named it knows no time. */
+static void test_a_plan_runs_in_as_many(void **state) {
     (void)state;
     problem p;
-    make_problem(8, 8, 1, 0, third, &p);
-    assert_int_equal(tasks_of(&p, 1, NULL, 1), 1);
-    assert_int_equal(tasks_of(&p, 1, "spmm_csr_f32_scalar_row_1x8", 1), 4);
+    make_problem(8, 8, 16, 0, third, &p);
+    expect_tasks(&p, 16, NULL, 16);
+    expect_tasks(&p, 1, NULL, 16);
+    expect_tasks(&p, 16, NULL, 1);
+    expect_tasks(&p, 1, "spmm_csr_f32_scalar_row_1x8", 1);
     free_problem(&p);
     make_problem(512, 512, 256, 0, third, &p);
-    assert_int_equal(tasks_of(&p, 256, NULL, 256), 4);
-    assert_int_equal(tasks_of(&p, 1, NULL, 256), 4);
+    expect_tasks(&p, 256, NULL, 256);
+    expect_tasks(&p, 1, NULL, 256);
     free_problem(&p);
 }
 
@@ -264,11 +315,11 @@ static void test_threads_are_pinned(void **state) {
     assert_int_equal(sched_getaffinity(0, sizeof mask, &mask), 0);
     for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
         if (!CPU_ISSET((size_t)cpu, &mask)) continue;
-        int ran[2] = {-1, -1};
+        meeting m = {0};
         assert_int_equal(sm_pool_create(1, &cpu, &pool), SM_OK);
-        sm_pool_run(pool, 2, note_cpu, ran);
+        sm_pool_run(pool, 2, meet, &m);
         sm_pool_free(pool);
-        assert_true(ran[0] == cpu || ran[1] == cpu);
+        assert_true(m.cpu[0] == cpu || m.cpu[1] == cpu);
     }
     assert_int_equal(sm_pool_create(SIZE_MAX / 4, NULL, &pool), SM_E_NOMEM);
     assert_null(pool);
@@ -290,8 +341,9 @@ int main(void) {
         cmocka_unit_test(test_two_callers_share_a_plan),
         cmocka_unit_test(test_pools_come_and_go),
         cmocka_unit_test(test_parts_have_equal_cost),
-        cmocka_unit_test(test_tasks_run_once_after_any_pause),
-        cmocka_unit_test(test_little_work_takes_few_threads),
+        cmocka_unit_test(test_a_thread_comes_after_any_pause),
+        cmocka_unit_test(test_threads_that_are_busy),
+        cmocka_unit_test(test_a_plan_runs_in_as_many),
         cmocka_unit_test(test_threads_are_pinned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,8 +79,8 @@ void sm_machine_cpus(int *cpus, size_t room);
 int sm_machine_pin(size_t i);
 int sm_machine_unpin(void);
 
-/* Sleeps until no other thread of this process runs, at most so long: those of a library spin for
- * some milliseconds after a call, on cores that the next one wants. 0 when none runs. */
+/* Naps until no other thread of this process is seen running, at most so long: those of a library
+ * spin for tens of milliseconds after a call, on cores that the next one wants. 0 when none is. */
 int sm_machine_settle(double seconds);
 
 #endif

@@ -1,8 +1,8 @@
 /* Whether other threads of this process run, from their states in /proc. */
 #include "machine/machine.h"
-#include "machine/parts.h"
 #include "measure/clock.h"
 #include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,11 +10,15 @@
 
 /* "TID (name) S ...", where the name may hold anything. */
 static int runs(const char *tid) {
-    char path[PATH_MAX], line[256];
+    char path[PATH_MAX], text[256] = "";
     (void)snprintf(path, sizeof path, "/proc/self/task/%s/stat", tid);
-    if (machine_first_line(path, line, sizeof line) != 0) return 0; /* it has ended */
-    const char *state = strrchr(line, ')');
-    return state != NULL && strncmp(state, ") R", 3) == 0;
+    errno = 0;
+    FILE *in = fopen(path, "r");
+    if (in == NULL) return errno != ENOENT && errno != ESRCH; /* those have ended */
+    const size_t size = fread(text, 1, sizeof text - 1, in);
+    (void)fclose(in);
+    const char *state = memrchr(text, ')', size);
+    return size > 0 && (state == NULL || strncmp(state, ") R", 3) == 0);
 }
 
 /* Unknown counts as running. */

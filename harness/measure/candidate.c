@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* OpenBLAS spins for 2^26 ticks of the clock, an OpenMP by default for up to 0.2 s. */
-static const double SPIN_S = 0.25;
+static const double OTHERS_SPIN_S = 0.25;
 
 /* Room for one more copy, zeroed. */
 static sm_copy *add_copy(sm_candidate *c) {
@@ -29,7 +29,7 @@ sm_status sm_candidate_plan(sm_operands *operands, const sm_plan_options *option
                             sm_candidate *out) {
     sm_candidate *c = out;
     *c = (sm_candidate){.operands = operands, .peer = "", .own = 1, .cpus = options->cpus};
-    (void)sm_machine_settle(SPIN_S); /* a plan is timed */
+    (void)sm_machine_settle(OTHERS_SPIN_S);
     sm_status status = pack_plan(c, options);
     if (status == SM_OK) {
         sm_plan_get_info(c->copies[0].plan, &c->info);
@@ -68,6 +68,7 @@ sm_status sm_candidate_peer(sm_operands *operands, size_t peer, size_t threads, 
     /* A library counts the CPUs that it may use, and starts threads there. */
     (void)sm_machine_unpin();
     if (!add_copy(c)) return sm_fail(SM_E_NOMEM, "no memory for a candidate");
+    (void)sm_machine_settle(OTHERS_SPIN_S);
     const double start = clock_ns();
     const sm_status status = pack_peer(c, operands->dense, &operands->w);
     c->pack_ns = clock_ns() - start;
@@ -146,8 +147,10 @@ void sm_candidate_call(void *candidate) {
         sm_peer_run(c->peer_index, copy->peer_state, c->operands->x, c->operands->y);
 }
 
-void sm_candidate_place(const sm_candidate *c) {
-    (void)sm_machine_settle(SPIN_S);
+void sm_candidate_place(sm_candidate *c) {
+    const double start = clock_ns();
+    c->crowded = sm_machine_settle(OTHERS_SPIN_S) != 0;
+    if (c->watch && !c->crowded) sm_watch_add_wait(c->watch, clock_ns() - start);
     (void)(c->own || c->info.threads == 1 ? sm_machine_pin(0) : sm_machine_unpin());
 }
 

@@ -39,6 +39,7 @@ typedef struct sm_candidate {
     sm_operands *operands;
     sm_watch *watch;
     int64_t iterations;
+    int crowded; /* other threads still ran when it was placed */
     int64_t last_taint;
     double *ns;      /* a sample a round */
     int64_t *taints; /* a sample a round */
@@ -58,9 +59,9 @@ size_t sm_candidate_weight_bytes(const sm_candidate *c);
 sm_status sm_candidate_copy(sm_candidate *c, size_t bytes);
 
 /* Puts the calling thread where the candidate runs: on the first core, or wherever the operating
- * system likes for a peer with threads of its own, which would otherwise crowd on that core; waits
- * until the threads of the candidate before it sleep. */
-void sm_candidate_place(const sm_candidate *c);
+ * system likes for a peer with threads of its own, which would otherwise crowd on that core. Waits
+ * for the threads of the candidate before it to sleep. */
+void sm_candidate_place(sm_candidate *c);
 
 void sm_candidate_call(void *candidate); /* one multiplication, with the next copy */
 

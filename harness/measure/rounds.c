@@ -21,7 +21,7 @@ static void before(void *arg) {
 
 static void after(void *arg) {
     sm_candidate *c = arg;
-    c->last_taint = sm_watch_end(c->watch);
+    c->last_taint = sm_watch_end(c->watch) | (c->crowded ? TAINT_SWITCHED : 0);
 }
 
 static double timer(void *arg, int64_t iterations) {

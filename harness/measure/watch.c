@@ -16,6 +16,7 @@ struct sm_watch {
     double quiet_ns; /* fastest probe so far */
     double begin_ns;
     double patience_ns, waited_ns;
+    double others_ns; /* waited elsewhere */
     int cpu;
     long switches;
     double stolen_s;
@@ -67,6 +68,7 @@ void sm_watch_free(sm_watch *w) {
 void sm_watch_patience(sm_watch *w, double seconds) {
     w->patience_ns = 1e9 * seconds;
     w->waited_ns = 0;
+    w->others_ns = 0;
 }
 
 void sm_watch_wait(sm_watch *w) {
@@ -81,7 +83,11 @@ void sm_watch_wait(sm_watch *w) {
 }
 
 double sm_watch_waited_ns(const sm_watch *w) {
-    return w->waited_ns;
+    return w->waited_ns + w->others_ns;
+}
+
+void sm_watch_add_wait(sm_watch *w, double ns) {
+    w->others_ns += ns;
 }
 
 void sm_watch_begin(sm_watch *w) {

@@ -22,6 +22,9 @@ void sm_watch_patience(sm_watch *watch, double seconds);
 void sm_watch_wait(sm_watch *watch);
 double sm_watch_waited_ns(const sm_watch *watch); /* since sm_watch_patience() */
 
+/* Counts what somebody else waited for: not against the patience. */
+void sm_watch_add_wait(sm_watch *watch, double ns);
+
 void sm_watch_begin(sm_watch *watch);
 int64_t sm_watch_end(sm_watch *watch); /* taint bits of what happened since begin */
 

@@ -78,7 +78,8 @@ typedef struct sm_plan_options {
     size_t kt;            /* columns of W in a K tile, 0 = choose */
     size_t mc;       /* rows of W in a row block, 0 = choose; in whole tiles, about 65536 at most */
     double budget_s; /* seconds to spend on timing candidates; 0 = 0.05; < 0 = do not time */
-    sm_parallel_for *parallel_for; /* NULL: the plan owns threads - 1 threads of its own */
+    /* NULL: the plan owns threads - 1 threads of its own, which behave as pool.h says. */
+    sm_parallel_for *parallel_for;
     void *pool;
     const int *cpus; /* threads - 1 CPU numbers that the plan's own threads are pinned to, or NULL;
                         the calling thread stays where it is. Read by sm_plan_create() only */
@@ -121,7 +122,7 @@ size_t sm_plan_workspace(const sm_plan *plan, size_t n);
 
 /* Multiplies. Re-entrant, allocates nothing, cannot fail. Concurrent calls need a workspace each;
  * calls on one plan that owns threads take turns. Where the plan timed its kernel, a call takes no
- * more threads than have 0.4 us of work each. */
+ * more threads than have 0.4 us of work each, and runs without parallel_for where that is one. */
 void sm_plan_run(const sm_plan *plan, const sm_args *args, void *workspace);
 
 /* Does only the part of sm_plan_run() that packs X into strips, on one thread: for profiles. */
