@@ -23,12 +23,16 @@ void sm_free(void *p) {
     free(p);
 }
 
+static sm_status too_large(size_t rows, size_t cols, size_t nnz) {
+    return sm_fail(SM_E_LIMIT,
+                   "matrix of %zu rows, %zu columns, %zu nonzeros: expected at most %u of each",
+                   rows, cols, nnz, UINT32_MAX);
+}
+
 sm_status sm_csr_alloc(size_t rows, size_t cols, size_t nnz, sm_csr *out) {
     *out = (sm_csr){0};
     if (rows > UINT32_MAX || cols > UINT32_MAX || nnz > UINT32_MAX)
-        return sm_fail(SM_E_LIMIT,
-                       "matrix of %zu rows, %zu columns, %zu nonzeros: expected at most %u of each",
-                       rows, cols, nnz, UINT32_MAX);
+        return too_large(rows, cols, nnz);
     if ((uint64_t)nnz > (uint64_t)rows * cols)
         return sm_fail(SM_E_LIMIT, "matrix of %zu x %zu: expected at most %llu nonzeros, got %zu",
                        rows, cols, (unsigned long long)rows * cols, nnz);
@@ -60,6 +64,11 @@ int sm_is_zero(float v) {
 }
 
 sm_status sm_csr_check(const sm_csr *csr) {
+    if (csr->rows > UINT32_MAX || csr->cols > UINT32_MAX || csr->nnz > UINT32_MAX)
+        return too_large(csr->rows, csr->cols, csr->nnz);
+    if (!csr->row_ptr || (csr->nnz > 0 && (!csr->col || !csr->val)))
+        return sm_fail(SM_E_FORMAT, "an array of the matrix is NULL: expected one of row_ptr, col "
+                                    "and val each");
     if (csr->row_ptr[0] != 0)
         return sm_fail(SM_E_FORMAT, "row offset 0: expected 0, got %u", csr->row_ptr[0]);
     for (size_t r = 0; r < csr->rows; r++) {

@@ -4,6 +4,7 @@
 #include "driver.h"
 #include "options.h"
 #include "trial.h"
+#include <math.h>
 
 enum { MAX_THREADS = 4096 };
 
@@ -25,6 +26,10 @@ static sm_status complete(const sm_plan_options *given, sm_plan_options *o) {
     if (o->threads > MAX_THREADS)
         return sm_fail(SM_E_ARG, "sm_plan_options.threads is %zu: expected at most %d", o->threads,
                        MAX_THREADS);
+    if ((unsigned)o->layout > SM_IMAGE)
+        return sm_fail(SM_E_ARG, "sm_plan_options.layout is %d: expected an sm_layout",
+                       (int)o->layout);
+    if (isnan(o->budget_s)) return sm_fail(SM_E_ARG, "sm_plan_options.budget_s is not a number");
     if (o->budget_s == 0) o->budget_s = 0.05;
     const uint32_t usable = sm_isa_mask();
     if (o->isa_mask & ~usable) {
@@ -140,9 +145,14 @@ static sm_status check_conv(const sm_plan *plan, const sm_conv_args *c) {
                        "convolution of %zu channels by %zu x %zu: expected %zu weights an output "
                        "channel, as the plan has",
                        c->channels, c->kernel_h, c->kernel_w, plan->info.cols);
-    if (c->stride_h == 0 || c->stride_w == 0)
-        return sm_fail(SM_E_ARG, "convolution with a stride of 0: expected 1 or more");
     const ptrdiff_t most = INT32_MAX;
+    if (c->stride_h - 1 >= (size_t)most || c->stride_w - 1 >= (size_t)most)
+        return sm_fail(SM_E_ARG, "convolution with strides of %zu and %zu: expected 1 to 2^31 - 1",
+                       c->stride_h, c->stride_w);
+    size_t n;
+    if (__builtin_mul_overflow(c->out_h, c->out_w, &n) || __builtin_mul_overflow(n, c->batch, &n))
+        return sm_fail(SM_E_ARG, "convolution to %zu x %zu x %zu: expected less than 2^64 columns",
+                       c->out_h, c->out_w, c->batch);
     if (c->pad_top > most || c->pad_top < -most || c->pad_left > most || c->pad_left < -most)
         return sm_fail(SM_E_ARG, "convolution padded by %td and %td: expected less than 2^31",
                        c->pad_top, c->pad_left);

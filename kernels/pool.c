@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <sparsemark/matrix.h>
 #include <sparsemark/pool.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 static const double SPIN_S = 200e-6;
 
@@ -24,6 +26,7 @@ struct sm_pool {
     void *arg;
     size_t tasks;
     size_t threads;
+    pid_t process; /* that has them: a fork has not */
     pthread_t thread[];
 };
 
@@ -86,14 +89,26 @@ static void wake_workers(sm_pool *p) {
 
 void sm_pool_free(sm_pool *p) {
     if (!p) return;
-    atomic_store(&p->stop, 1);
-    wake_workers(p);
-    for (size_t i = 0; i < p->threads; i++) pthread_join(p->thread[i], NULL);
-    pthread_cond_destroy(&p->work);
-    pthread_cond_destroy(&p->done);
-    pthread_mutex_destroy(&p->lock);
-    pthread_mutex_destroy(&p->turn);
+    if (p->process == getpid()) {
+        atomic_store(&p->stop, 1);
+        wake_workers(p);
+        for (size_t i = 0; i < p->threads; i++) pthread_join(p->thread[i], NULL);
+        pthread_cond_destroy(&p->work);
+        pthread_cond_destroy(&p->done);
+        pthread_mutex_destroy(&p->lock);
+        pthread_mutex_destroy(&p->turn);
+    }
     sm_free(p);
+}
+
+/* Signals are for the application's own threads. */
+static int create(sm_pool *p, size_t i, const pthread_attr_t *attributes) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const int error = pthread_create(&p->thread[i], attributes, worker, p);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error;
 }
 
 /* Starts thread i of the pool, on its CPU where cpus says one. */
@@ -110,7 +125,7 @@ static sm_status start(sm_pool *p, size_t i, const int *cpus) {
         CPU_SET_S((size_t)cpus[i], size, set);
         error = pthread_attr_setaffinity_np(&attributes, size, set);
     }
-    if (!error) error = pthread_create(&p->thread[i], &attributes, worker, p);
+    if (!error) error = create(p, i, &attributes);
     CPU_FREE(set);
     pthread_attr_destroy(&attributes);
     if (error && cpus && error != EAGAIN && error != ENOMEM)
@@ -126,7 +141,7 @@ sm_status sm_pool_create(size_t threads, const int *cpus, sm_pool **out) {
     *out = NULL;
     sm_pool *p = threads > most ? NULL : sm_alloc(1, sizeof *p + threads * sizeof p->thread[0]);
     if (!p) return sm_fail(SM_E_NOMEM, "no memory for a pool of %zu threads", threads);
-    *p = (sm_pool){0};
+    *p = (sm_pool){.process = getpid()};
     pthread_mutex_init(&p->turn, NULL);
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->work, NULL);

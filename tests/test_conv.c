@@ -165,7 +165,15 @@ static void test_what_is_refused(void **state) {
     args = c.args;
     args.stride_w = 0;
     assert_int_equal(sm_plan_pack_conv(plan, &args, NULL), SM_E_ARG);
-    assert_string_equal(sm_message(), "convolution with a stride of 0: expected 1 or more");
+    assert_string_equal(sm_message(),
+                        "convolution with strides of 1 and 0: expected 1 to 2^31 - 1");
+    args.stride_w = 1;
+    args.stride_h = (size_t)1 << 31;
+    assert_int_equal(sm_plan_run_conv(plan, &args, NULL), SM_E_ARG);
+    args = c.args;
+    args.out_h = args.out_w = (size_t)1 << 32;
+    assert_int_equal(sm_plan_run_conv(plan, &args, NULL), SM_E_ARG);
+    assert_non_null(strstr(sm_message(), "convolution to 4294967296 x 4294967296 x"));
     args = c.args;
     args.pad_left = -((ptrdiff_t)1 << 31);
     assert_int_equal(sm_plan_run_conv(plan, &args, NULL), SM_E_ARG);

@@ -93,7 +93,15 @@ static void expect_broken(sm_csr *csr, const char *message) {
 
 static void test_invariants(void **state) {
     (void)state;
-    sm_csr csr;
+    sm_csr csr = {0};
+    expect_broken(&csr, "an array of the matrix is NULL");
+    take(&csr);
+    sm_csr lacking = csr;
+    lacking.col = NULL;
+    assert_int_equal(sm_csr_check(&lacking), SM_E_FORMAT);
+    lacking.rows = (size_t)UINT32_MAX + 1;
+    assert_int_equal(sm_csr_check(&lacking), SM_E_LIMIT);
+    sm_csr_free(&csr);
     take(&csr);
     csr.row_ptr[0] = 1;
     expect_broken(&csr, "row offset 0: expected 0, got 1");

@@ -56,6 +56,12 @@ static void test_what_is_refused(void **state) {
     expect_refused(&p.w, &o, SM_E_ARG, "no kernel has the levels and formats allowed");
     o = (sm_plan_options){.size = sizeof o, .threads = SIZE_MAX};
     expect_refused(&p.w, &o, SM_E_ARG, "sm_plan_options.threads");
+    o = (sm_plan_options){.size = sizeof o, .layout = (sm_layout)(SM_IMAGE + 1)};
+    expect_refused(&p.w, &o, SM_E_ARG, "sm_plan_options.layout is 3");
+    o = (sm_plan_options){.size = sizeof o, .layout = (sm_layout)-1};
+    expect_refused(&p.w, &o, SM_E_ARG, "sm_plan_options.layout is -1");
+    o = (sm_plan_options){.size = sizeof o, .budget_s = NAN};
+    expect_refused(&p.w, &o, SM_E_ARG, "sm_plan_options.budget_s");
     o = (sm_plan_options){.size = sizeof o};
     sm_csr empty = p.w;
     empty.rows = 0;

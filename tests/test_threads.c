@@ -5,8 +5,11 @@
 #include "plan_problem.h"
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { M = 70, K = 90, N = 150 };
 
@@ -221,6 +224,33 @@ static void test_a_thread_comes_after_any_pause(void **state) {
     sm_pool_free(pool);
 }
 
+static void block_of(void *arg, size_t i) {
+    sigset_t blocked;
+    meet(arg, i);
+    (void)pthread_sigmask(SIG_SETMASK, NULL, &blocked);
+    ((meeting *)arg)->cpu[i] = sigismember(&blocked, SIGTERM);
+}
+
+/* Signals are for the caller's thread. A child of fork() may free a pool without threads. */
+static void test_signals_and_fork(void **state) {
+    (void)state;
+    meeting m = {0};
+    sm_pool *pool;
+    assert_int_equal(sm_pool_create(1, NULL, &pool), SM_OK);
+    sm_pool_run(pool, 2, block_of, &m);
+    assert_int_equal(m.cpu[0] + m.cpu[1], 1);
+    const pid_t child = fork();
+    if (child == 0) {
+        (void)alarm(10);
+        sm_pool_free(pool);
+        _exit(0);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    sm_pool_free(pool);
+}
+
 static void run_in_turn(void *pool, size_t tasks, void (*task)(void *arg, size_t i), void *arg) {
     *(size_t *)pool = tasks;
     for (size_t i = 0; i < tasks; i++) task(arg, i);
@@ -342,6 +372,7 @@ int main(void) {
         cmocka_unit_test(test_pools_come_and_go),
         cmocka_unit_test(test_parts_have_equal_cost),
         cmocka_unit_test(test_a_thread_comes_after_any_pause),
+        cmocka_unit_test(test_signals_and_fork),
         cmocka_unit_test(test_threads_that_are_busy),
         cmocka_unit_test(test_a_plan_runs_in_as_many),
         cmocka_unit_test(test_threads_are_pinned),

@@ -23,8 +23,9 @@ typedef enum sm_layout {
 /* Operands of one multiplication. Element (k, n) of X is x[k * x_rs + n * x_cs], element (m, n) of
  * Y is y[m * y_rs + n * y_cs]; strides are in elements, one of each pair is 1 and the other is at
  * least the extent it steps over. No alignment is required; rows of whole cache lines are fastest,
- * for X may be read where it lies. Y must not overlap X, bias or the weights. X is finite: a padded
- * zero times infinity would be NaN; so may be sums that overflow in parts, clamped or not. */
+ * for X may be read where it lies. Y must not overlap X, bias or the weights. A value
+ * of X that is not finite makes any of its own column of Y NaN, as a stored zero times infinity is; so
+ * may sums that overflow in parts, clamped or not. */
 typedef struct sm_args {
     const float *x;
     ptrdiff_t x_rs, x_cs;
@@ -32,7 +33,7 @@ typedef struct sm_args {
     ptrdiff_t y_rs, y_cs;
     size_t n;
     const float *bias; /* M values, or NULL for none */
-    float lo, hi;      /* Y is clamped to [lo, hi]; -INFINITY and INFINITY for none */
+    float lo, hi;      /* Y is clamped to [lo, hi], lo <= hi; -INFINITY and INFINITY for none, not 0 */
 } sm_args;
 
 /* Operands of one convolution: the plan's weights are [out channels, channels * kernel_h *
@@ -48,7 +49,7 @@ typedef struct sm_conv_args {
     ptrdiff_t x_rs; /* from a channel to the next */
     size_t channels, height, width, batch;
     size_t kernel_h, kernel_w;
-    size_t stride_h, stride_w; /* > 0 */
+    size_t stride_h, stride_w; /* 1 to 2^31 - 1 */
     ptrdiff_t pad_top, pad_left;
     size_t out_h, out_w;
     float *y;
@@ -70,17 +71,18 @@ typedef struct sm_plan_options {
     size_t n;         /* N to choose for and to share among threads; 0 = 128. Another N runs, may be
                          shared less evenly, and may round differently */
     sm_layout layout; /* layout to choose for; a plan runs all */
-    size_t
-        threads; /* 0 or 1 = one; other numbers of threads, or another mc, may round differently */
+    size_t threads;   /* 0 or 1 = one; 4096 at most. Also the most tasks that parallel_for gets: an
+                         sm_pool's threads + 1, for the caller. Other numbers of threads, or another
+                         mc, may round differently */
     uint32_t isa_mask;    /* levels that may be used; 0 = all usable. An unusable one: SM_E_ISA */
     uint32_t format_mask; /* 1u << format that may be used; 0 = all */
     const char *kernel;   /* exactly this kernel, or NULL */
-    size_t kt;            /* columns of W in a K tile, 0 = choose */
+    size_t kt;            /* columns of W in a K tile, 0 = choose; at most what the format stores */
     size_t mc;       /* rows of W in a row block, 0 = choose; in whole tiles, about 65536 at most */
     double budget_s; /* seconds to spend on timing candidates; 0 = 0.05; < 0 = do not time */
     /* NULL: the plan owns threads - 1 threads of its own, which behave as pool.h says. */
     sm_parallel_for *parallel_for;
-    void *pool;
+    void *pool;      /* outlives all calls */
     const int *cpus; /* threads - 1 CPU numbers that the plan's own threads are pinned to, or NULL;
                         the calling thread stays where it is. Read by sm_plan_create() only */
 } sm_plan_options;
@@ -109,6 +111,7 @@ typedef struct sm_plan sm_plan;
  * kept unless sparse wins by 5 %, or with fewer than eight columns of w by a quarter; matrices of
  * more than 2^20 elements and less than 1 % nonzeros are not held against it, and where X of one
  * strip has more than 2^24 elements nothing is timed.
+ * options may be NULL: all are chosen. *out is NULL where this fails.
  * w is checked by sm_csr_check() and copied, not kept. SM_E_ARG (w is NULL or has no row or column,
  * unknown kernel, no kernel fits the masks), SM_E_FORMAT, SM_E_ISA (also: the kernel's level is not
  * in isa_mask), SM_E_LIMIT, SM_E_NOMEM. */
