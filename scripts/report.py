@@ -29,13 +29,14 @@ def slug(text):
 
 def write(path, data):
     """Whole or not at all: to a temporary name, then renamed."""
-    temporary = f"{path}.tmp"
+    temporary, ours = f"{path}.{os.getpid()}.tmp", False
     try:
-        with open(temporary, "wb") as file:
+        with open(temporary, "xb") as file:
+            ours = True
             file.write(data)
         os.replace(temporary, path)
     except OSError as error:
-        if os.path.exists(temporary):
+        if ours and os.path.exists(temporary):
             os.unlink(temporary)
         raise ReportError(f"{path}: cannot write: {error.strerror}") from None
 

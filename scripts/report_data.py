@@ -152,7 +152,14 @@ def _parse(path, number, line):
         if name:
             expected = " or ".join("null" if t is type(None) else t.__name__ for t in NEEDED[name])
             raise ReportError(f"{where}: cell field {name}: expected {expected}")
+        record.update((name, drawable(value)) for name, value in record.items()
+                      if isinstance(value, str))
     return record
+
+
+def drawable(text):
+    """Without what XML cannot hold: names of layers are those of files."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _hold_against_fastest(group):

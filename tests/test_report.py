@@ -64,6 +64,9 @@ class Pictures(Report):
         page = self.draw(RUN, cell("</script><b>"))
         self.assertNotIn("</script><b>", page)
 
+    def test_layer_names_that_no_picture_can_hold(self):
+        self.assertIn("a\N{REPLACEMENT CHARACTER}b", self.draw(RUN, cell("a\x1bb")))
+
     def test_conditions_get_pictures_of_their_own(self):
         self.draw(RUN, cell(), cell(layout="token"), cell(layout="token", threads=2))
         names = {n for n in os.listdir(self.folder) if n.startswith("speedup") and "svg" in n}
