@@ -30,7 +30,10 @@ sm_status whole_file_open(const char *path, whole_file_mode mode, whole_file *ou
     SM_TRY(check_target(path, mode));
     if (asprintf(&f.temporary, "%s.%ld.tmp", path, (long)getpid()) < 0)
         return sm_fail(SM_E_NOMEM, "%s: no memory for its name", path);
+    struct stat replaced;
     f.stream = fopen(f.temporary, "wxe");
+    if (f.stream && mode == WHOLE_FILE_REPLACE && stat(path, &replaced) == 0)
+        (void)fchmod(fileno(f.stream), replaced.st_mode & 07777);
     if (!f.stream) {
         const sm_status status =
             sm_fail(SM_E_IO, "%s: cannot open for writing: %s", f.temporary, strerror(errno));

@@ -146,7 +146,11 @@ class Usage(ProgramTest):
             self.run_refused("--precision", value)
         for value in "x", "", "0", "0s", "-1", "5d", "nan", "inf", "1e9", "1 s", "1e6h":
             self.run_refused("--budget", value)
-        for value in "x", "", "-1", "1.5", "9223372036854775808", "9" * 30:
+        for value in "x", "-0", "0x0.8", " 0.5", "+0.5", "0.5" + 95 * "0" + "x", "0.5,":
+            self.run_refused("--sparsity", value)
+        self.run_refused("--n", 94 * "0" + "19", parts=["--n"])
+        for value in ("x", "", "-1", "1.5", "9223372036854775808", "9" * 30, " 5", "+5",
+                      " -18446744073709551615"):
             self.run_refused("--seed", value)
             self.refused("check", "--seed", value, parts=["--seed"])
         for value in "x", "", "0", "-1", "1.5", "1000001", " 2", "+2", "1e1", "0x2":

@@ -69,6 +69,19 @@ class Output(ProgramTest):
                 self.refuse(done, arguments[-1], "Permission denied")
         os.chmod(closed, 0o755)
 
+    def test_a_name_beside_the_records_that_is_no_file(self):
+        """Google Benchmark's file lies beside the records, and is refused before anything runs."""
+        target = self.put("target", "precious")
+        os.symlink(target, self.path("benchmark.json"))
+        done = self.small_run("--sparsity", "0.5", "--n", "4", "--out", self.path("r.jsonl"))
+        self.refuse(done, "benchmark.json", "not a regular file")
+        self.assertFalse(os.path.exists(self.path("r.jsonl")))
+        os.unlink(self.path("benchmark.json"))
+        os.symlink(target, self.path("benchmark.json.tmp"))
+        self.finish(self.small_run("--sparsity", "0.5", "--n", "4", "--out", self.path("r.jsonl")))
+        with open(target, encoding="utf-8") as file:
+            self.assertEqual(file.read(), "precious")
+
     def test_no_room_at_all_leaves_no_file(self):
         for size in 0, 1, 1000:
             with self.subTest(size=size):

@@ -4,6 +4,7 @@
 #include "whole_file.h"
 #include <errno.h>
 #include <glob.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void assert_holds(const char *path, const char *text) {
@@ -36,6 +37,13 @@ static void takes_its_place_when_closed(void **state) {
         assert_holds(path, "text");
         assert_files((size_t)mode + 1);
     }
+    struct stat info;
+    whole_file file;
+    assert_int_equal(chmod(below("replaced"), 0600), 0);
+    assert_int_equal(whole_file_open(below("replaced"), WHOLE_FILE_REPLACE, &file), SM_OK);
+    assert_int_equal(whole_file_close(&file, 0), SM_OK);
+    assert_int_equal(stat(below("replaced"), &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
 }
 
 static void replaces_regular_files_only(void **state) {

@@ -11,10 +11,14 @@
 
 enum { WORD = 96 };
 
-/* Copies the next comma-separated word; returns what follows it, NULL after the last one. */
+/* Copies the next comma-separated word; returns what follows it, NULL after the last one. Of one
+ * that is too long to be anything the end is replaced, so that it is not. */
 static const char *next_word(const char *text, char word[WORD]) {
     const size_t length = strcspn(text, ",");
-    snprintf(word, WORD, "%.*s", (int)(length < WORD ? length : WORD - 1), text);
+    if (length < WORD)
+        snprintf(word, WORD, "%.*s", (int)length, text);
+    else
+        snprintf(word, WORD, "%.*s...", WORD - 4, text);
     return text[length] == ',' ? text + length + 1 : NULL;
 }
 
@@ -275,10 +279,10 @@ sm_status sm_axis_budget(sm_run_options *o, const char *text) {
 }
 
 sm_status sm_axis_seed(sm_run_options *o, const char *text) {
-    char *end;
+    const int digits = *text && text[strspn(text, "0123456789")] == '\0';
     errno = 0;
-    const unsigned long long v = strtoull(text, &end, 10);
-    if (end == text || *end || errno || text[0] == '-' || v > INT64_MAX)
+    const unsigned long long v = strtoull(text, NULL, 10);
+    if (!digits || errno || v > INT64_MAX)
         return sm_fail(SM_E_ARG, "--seed '%s': expected a whole number below 2^63", text);
     o->seed = v;
     return SM_OK;

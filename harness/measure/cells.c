@@ -137,7 +137,10 @@ sm_status sm_group_cells(group *g, sm_group *out) {
     out->cells = calloc(g->count + 1, sizeof *out->cells);
     if (!out->cells) return sm_fail(SM_E_NOMEM, "no memory for cells");
     out->count = g->count;
-    for (size_t i = 0; i < g->count; i++) fill(g, &g->items[i], &out->cells[i]);
+    for (size_t i = 0; i < g->count; i++) {
+        fill(g, &g->items[i], &out->cells[i]);
+        out->cells[i].group_cells = (int64_t)g->count;
+    }
     if (g->dense >= 0 && sm_group_weak_baseline(g, &out->cells[g->dense]))
         for (size_t i = 0; i < g->count; i++) mark_weak(&out->cells[i]);
     return SM_OK;

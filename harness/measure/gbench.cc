@@ -2,10 +2,9 @@
 #include "measure/gbench.h"
 
 #include <benchmark/benchmark.h>
-#include <cerrno>
 #include <cstdio>
-#include <fstream>
 #include <map>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -69,11 +68,9 @@ extern "C" int sm_gbench_round(const sm_timed *items, size_t count, double *ns) 
     return collector.seen() == count ? 0 : -1;
 }
 
-extern "C" int sm_gbench_write_json(const char *path, const sm_gbench_series *series,
-                                    size_t count) {
+extern "C" int sm_gbench_write_json(FILE *stream, const sm_gbench_series *series, size_t count) {
     using Run = benchmark::BenchmarkReporter::Run;
-    const std::string temporary = std::string(path) + ".tmp";
-    std::ofstream out(temporary);
+    std::ostringstream out;
     benchmark::JSONReporter reporter;
     reporter.SetOutputStream(&out);
     reporter.SetErrorStream(&out);
@@ -98,12 +95,6 @@ extern "C" int sm_gbench_write_json(const char *path, const sm_gbench_series *se
         if (!runs.empty()) reporter.ReportRuns(runs);
     }
     reporter.Finalize();
-    out.close();
-    if (!out || std::rename(temporary.c_str(), path) != 0) {
-        const int error = errno ? errno : EIO;
-        std::remove(temporary.c_str());
-        errno = error;
-        return -1;
-    }
-    return 0;
+    const std::string text = out.str();
+    return fwrite(text.data(), 1, text.size(), stream) == text.size() ? 0 : -1;
 }

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -36,9 +37,8 @@ typedef struct sm_gbench_series {
     int64_t threads;
 } sm_gbench_series;
 
-/* Writes a file that Google Benchmark's tools read. Returns 0, or -1 with errno set; path is then
- * not created. */
-int sm_gbench_write_json(const char *path, const sm_gbench_series *series, size_t count);
+/* Writes what Google Benchmark's tools read. Returns 0, or -1 with errno set. */
+int sm_gbench_write_json(FILE *stream, const sm_gbench_series *series, size_t count);
 
 #ifdef __cplusplus
 }

@@ -12,7 +12,9 @@ sm_status sm_axis_number(const char *option, const char *word, double low, doubl
     const double v = strtod(word, &stop);
     *end = stop;
     *out = v;
-    if (stop == word || errno == ERANGE || !(v >= low && v <= high))
+    const int plain = (size_t)(stop - word) <= strspn(word, "0123456789.eE+-");
+    if (stop == word || !strchr("0123456789.", word[0]) || !plain || errno == ERANGE ||
+        !(v >= low && v <= high))
         return sm_fail(SM_E_ARG, "%s '%s': expected a number from %g to %g", option, word, low,
                        high);
     return SM_OK;

@@ -10,9 +10,7 @@ static const char *layout_name(sm_layout layout) {
     return layout == SM_TOKEN_MAJOR ? "token" : "feature";
 }
 
-/* Records hold UTF-8, paths any byte: in a key that is not UTF-8 they become %XX, so that it reads
- * back as it was written. */
-static char *readable(const char *key) {
+char *sm_readable(const char *key) {
     json_t *utf8 = json_string(key);
     char *text = malloc(3 * strlen(key) + 1), *end = text;
     for (const char *c = key; text && *c; c++) {
@@ -49,7 +47,7 @@ static char *make_key(const sm_run_options *o, const sm_point *p) {
                          (unsigned long long)o->seed) < 0)
         key = NULL;
     free(name);
-    char *text = key ? readable(key) : NULL;
+    char *text = key ? sm_readable(key) : NULL;
     free(key);
     return text;
 }

@@ -1,7 +1,9 @@
 /* What a run shows while it goes: a table on stdout, progress on stderr. */
 #include "measure/report.h"
 #include "measure/gbench.h"
-#include <errno.h>
+#include "measure/session.h"
+#include "whole_file.h"
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,12 +35,15 @@ void sm_report_header(size_t longest_layer) {
            "marks");
 }
 
-static void print_layer(const char *name) {
+static void print_layer(const char *layer) {
+    char *name = sm_readable(layer);
+    if (!name) return;
     const size_t length = strlen(name), start = layer_width / 2, end = layer_width - start - 2;
     if (length <= layer_width)
         printf("%-*s ", (int)layer_width, name);
     else
         printf("%.*s..%s ", (int)start, name, name + length - end);
+    free(name);
 }
 
 static size_t quiet_samples(const sm_cell *c) {
@@ -149,22 +154,33 @@ static sm_status write_series(const char *path, const sm_record_set *set) {
                                             (size_t)c->sample_count, c->threads};
         failed = !series[used - 1].name;
     }
-    sm_status status = SM_OK;
-    if (failed)
-        status = sm_fail(SM_E_NOMEM, "no memory for %s", path);
-    else if (sm_gbench_write_json(path, series, used) != 0)
-        status = sm_fail(SM_E_IO, "%s: %s", path, strerror(errno));
+    whole_file file;
+    sm_status status = failed ? sm_fail(SM_E_NOMEM, "no memory for %s", path)
+                              : whole_file_open(path, WHOLE_FILE_REPLACE, &file);
+    if (status == SM_OK)
+        status = whole_file_close(&file, sm_gbench_write_json(file.stream, series, used) != 0);
     for (size_t i = 0; i < used; i++) free((char *)series[i].name);
     free(series);
     return status;
 }
 
-sm_status sm_report_gbench(const char *records_path) {
+static sm_status gbench_path(const char *records_path, char *path, size_t size) {
     const char *slash = strrchr(records_path, '/');
     const int folder = slash ? (int)(slash - records_path + 1) : 0;
-    char path[4096];
-    if (snprintf(path, sizeof path, "%.*sbenchmark.json", folder, records_path) >= (int)sizeof path)
+    if (snprintf(path, size, "%.*sbenchmark.json", folder, records_path) >= (int)size)
         return sm_fail(SM_E_IO, "%s: path is too long", records_path);
+    return SM_OK;
+}
+
+sm_status sm_report_gbench_check(const char *records_path) {
+    char path[PATH_MAX];
+    SM_TRY(gbench_path(records_path, path, sizeof path));
+    return whole_file_check(path, WHOLE_FILE_REPLACE);
+}
+
+sm_status sm_report_gbench(const char *records_path) {
+    char path[PATH_MAX];
+    SM_TRY(gbench_path(records_path, path, sizeof path));
     sm_record_set set;
     SM_TRY(sm_records_read(records_path, &set));
     const sm_status status = write_series(path, &set);

@@ -27,4 +27,7 @@ const char *sm_time_text(double ns, char *buf, size_t size);
 /* Google Benchmark's JSON of all cells of a record file, next to it: benchmark.json. */
 sm_status sm_report_gbench(const char *records_path);
 
+/* Whether that could be written. */
+sm_status sm_report_gbench_check(const char *records_path);
+
 #endif

@@ -54,16 +54,22 @@ static json_t *options_json(const sm_run_options *o, const sm_points *points) {
 static json_t *files_json(const sm_source_list *sources) {
     json_t *files = json_object();
     struct stat info;
+    int failed = !files;
     for (size_t i = 0; i < sources->count; i++) {
         const char *path = sources->items[i].path;
         if (!path || stat(path, &info) != 0) continue;
         const json_int_t changed =
             (json_int_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
-        (void)json_object_set_new(
-            files, path, /* refuses what is not UTF-8 */
-            json_pack("{s:I, s:I}", "bytes", (json_int_t)info.st_size, "modified", changed));
+        char *key = sm_readable(path);
+        failed |=
+            !key || json_object_set_new(files, key,
+                                        json_pack("{s:I, s:I}", "bytes", (json_int_t)info.st_size,
+                                                  "modified", changed)) != 0;
+        free(key);
     }
-    return files;
+    if (!failed) return files;
+    json_decref(files);
+    return NULL;
 }
 
 /* A file that both know and that is not the same; NULL where there is none. */
@@ -136,7 +142,8 @@ static sm_status open_records(run_state *r) {
     r->files = files_json(&r->o->sources);
     if (!r->options || !r->files) return sm_fail(SM_E_NOMEM, "no memory for the record of the run");
     if (r->o->resume) SM_TRY(read_earlier(r->o->out, r->options, r->files, r->slug, &r->earlier));
-    return sm_records_open(r->o->out, r->o->resume, r->earlier.good_bytes, &r->file);
+    SM_TRY(sm_records_open(r->o->out, r->o->resume, r->earlier.good_bytes, &r->file));
+    return sm_report_gbench_check(r->o->out);
 }
 
 static void warn(void *arg, const char *text) {
@@ -290,9 +297,10 @@ int sm_session_run(const sm_run_options *options) {
         signal(SIGTERM, on_signal);
         r.start_ns = clock_ns();
         status = open_records(&r);
-        json_t *card = r.file ? sm_machine_card(options->peers != 0) : NULL;
+        const int recorded = status == SM_OK && r.file;
+        json_t *card = recorded ? sm_machine_card(options->peers != 0) : NULL;
         if (status == SM_OK) measure_roof(&r);
-        if (r.file) status = write_run(&r, card);
+        if (recorded) status = write_run(&r, card);
         if (status == SM_OK) status = run_points(&r);
         code = finish(&r, status);
     }

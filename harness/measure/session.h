@@ -69,6 +69,10 @@ typedef struct sm_points {
     size_t count;
 } sm_points;
 
+/* Records hold UTF-8, paths any byte: in a key that is not UTF-8 they become %XX, so that it reads
+ * back as it was written. NULL: no memory; else released by free(). */
+char *sm_readable(const char *key);
+
 /* The points that the options ask for, in the order in which they run. */
 sm_status sm_points_create(const sm_run_options *options, sm_points *out);
 void sm_points_free(sm_points *points);
