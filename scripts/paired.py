@@ -14,6 +14,8 @@ import sys
 import tempfile
 from dataclasses import dataclass
 
+from scipy.stats import binom
+
 from report_data import ReportError
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -30,10 +32,10 @@ class Ratio:
 
 
 def median_interval(values):
-    """Median, and the order statistics that hold it with 95 %."""
+    """Median, and the order statistics that hold it with 95 %, as harness/measure/stats.c has it."""
     values, n = sorted(values), len(values)
     middle = (values[(n - 1) // 2] + values[n // 2]) / 2
-    rank = max(0, math.floor(n / 2 - 0.98 * math.sqrt(n)))
+    rank = max(0, int(binom.ppf(0.025, n, 0.5)) - 1)
     return middle, values[rank], values[n - 1 - rank]
 
 

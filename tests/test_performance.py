@@ -45,6 +45,8 @@ class Ratios(Performance):
         self.assertGreater(sum(low <= v <= high for v in values), 15)
         self.assertLess(sum(low <= v <= high for v in values), 25)
         self.assertEqual(paired.median_interval([1, 9]), (5, 1, 9))
+        for n, rank in (5, 0), (6, 0), (8, 0), (9, 1), (16, 3), (48, 16), (100, 39), (120, 48):
+            self.assertEqual(paired.median_interval(range(n))[1:], (rank, n - 1 - rank), n)
 
 
 class Choices(Performance):
