@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import statistics
 import unittest
 
 from program import (DATA, ROOT, ProgramTest, cells_of, errors, fields, kernels, listed_kernels,
@@ -57,8 +58,25 @@ class Records(ProgramTest):
         self.assertAlmostEqual(
             2 * dense * cell["n"] / cell["bytes_moved"] / cell["arithmetic_intensity"], 1, 6)
         self.assertTrue(cell["ci_low_ns"] <= cell["time_ns_median"] <= cell["ci_high_ns"])
+        self.check_derived(cell)
         if cell["kernel"] == cell["dense_kernel"]:
             self.assertEqual(cell["speedup_dense"], 1)
+
+    def check_derived(self, cell):
+        """What follows from other fields."""
+        m, k, n, time = (cell[name] for name in ("m", "k", "n", "time_ns_median"))
+        clean = [ns for ns, taint in zip(cell["samples_ns"], cell["sample_taints"]) if not taint]
+        used = clean if len(clean) >= 5 else cell["samples_ns"]
+        self.assertAlmostEqual(statistics.median(used) / time, 1, 6)
+        quarter = statistics.quantiles(used, n=4, method="inclusive")[0]
+        self.assertAlmostEqual(quarter / cell["time_ns_p25"], 1, 6)
+        self.assertTrue("noisy" in cell["taints"] or len(clean) >= 5)
+        self.assertEqual(cell["bytes_moved"], cell["bytes_weights"] + 4 * (m + k) * n)
+        for name, amount in (("gflops_nnz", 2 * cell["nnz"] * n), ("gflops_dense", 2 * m * k * n),
+                             ("gbytes_s", cell["bytes_moved"])):
+            self.assertAlmostEqual(cell[name] * time / amount, 1, 6, name)
+        if not cell["peer"]:
+            self.assertTrue(100 < cell["pack_ns"] < 1e10)
 
     def check_groups(self, head, cells):
         groups = {}

@@ -16,10 +16,12 @@ static const float *asked[1000];
 static size_t asked_count, run_lengths[1000], calls, blocks[1000]; /* of each call */
 static size_t first_asking;                                        /* block; SIZE_MAX: none */
 static sm_ask_y asking_y;                                          /* of the last call */
+static const float *first_x;                                       /* of the first */
 
 static void note_ahead(const sm_packed *w, const sm_tile *t) {
     (void)w;
     assert_in_range(calls, 0, sizeof blocks / sizeof *blocks - 1);
+    if (calls == 0) first_x = t->x;
     blocks[calls++] = t->block;
     asking_y = t->ask_y;
     if (t->ahead_runs > 0) first_asking = sm_min_size(first_asking, t->block);
@@ -208,6 +210,28 @@ static void test_what_is_outermost(void **state) {
     }
 }
 
+/* X whose rows are a strip wide is read as it lies, but only from the beginning of a line on. */
+static void test_x_that_lies_as_packed(void **state) {
+    (void)state;
+    problem p;
+    sm_packed w;
+    const sm_kernel *k = sm_kernel_find("spmm_sell_f32_scalar_quad_4x8");
+    make_problem(M, K, k->nr, 0, third, &p);
+    assert_int_equal(sm_pack(&p.w, k, KT, M, 1, &w), SM_OK);
+    assert_false(w.in_place);
+    run_noting(&w, &p.args, 1);
+    assert_ptr_equal(first_x, p.args.x);
+    float *shifted = sm_alloc(K * k->nr + 1, sizeof *shifted);
+    assert_non_null(shifted);
+    memcpy(shifted + 1, p.x, K * k->nr * sizeof *shifted);
+    p.args.x = shifted + 1;
+    run_noting(&w, &p.args, 1);
+    assert_ptr_not_equal(first_x, p.args.x);
+    sm_free(shifted);
+    sm_packed_free(&w);
+    free_problem(&p);
+}
+
 /* Asking for lines, and how X and Y get between the layouts, change no bit of Y. */
 static void test_asking_changes_no_bit(void **state) {
     (void)state;
@@ -258,6 +282,7 @@ int main(void) {
         cmocka_unit_test(test_threads_ask_for_their_own),
         cmocka_unit_test(test_columns_of_token_major_x_are_asked_for),
         cmocka_unit_test(test_what_is_outermost),
+        cmocka_unit_test(test_x_that_lies_as_packed),
         cmocka_unit_test(test_asking_changes_no_bit),
     };
     return cmocka_run_group_tests_name("driver", tests, NULL, NULL);
