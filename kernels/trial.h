@@ -23,7 +23,7 @@ typedef struct sm_trial {
     int spans_l2; /* W is whole, and see sm_spans_l2() */
     double
         pack_s; /* packing a column of X took, the shortest of all candidates; 0 before the first */
-    float *others; /* what fills it between two runs, if W as a dense matrix does not fit there */
+    float *others; /* read between two runs to push W out of L2, where dense it would not fit */
     size_t others_count;
 } sm_trial;
 

@@ -13,8 +13,8 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
-
-from scipy.stats import binom
+from functools import cache
+from itertools import accumulate
 
 from report_data import ReportError
 
@@ -31,11 +31,18 @@ class Ratio:
     noisy: bool
 
 
+@cache
+def _rank(n):
+    """As many of n values may lie outside of that interval on either side."""
+    below = accumulate(math.comb(n, i) for i in range(n))
+    return max(0, sum(40 * ways <= 2 ** n for ways in below) - 1)
+
+
 def median_interval(values):
     """Median, and the order statistics that hold it with 95 %, as harness/measure/stats.c has it."""
     values, n = sorted(values), len(values)
     middle = (values[(n - 1) // 2] + values[n // 2]) / 2
-    rank = max(0, int(binom.ppf(0.025, n, 0.5)) - 1)
+    rank = _rank(n)
     return middle, values[rank], values[n - 1 - rank]
 
 
