@@ -32,7 +32,7 @@ static double made_ns(void *arg, int64_t iterations) {
 /* Every other round goes backwards, and each arm is as often first, second and last. */
 static void test_order(void **state) {
     (void)state;
-    int log[ARMS * MAX_ROUNDS], at[ARMS][ARMS] = {{0}};
+    int log[ARMS * MAX_ROUNDS] = {0}, at[ARMS][ARMS] = {{0}};
     size_t logged = 0, rounds;
     arm arms[ARMS];
     sm_candidate candidates[ARMS], *list[ARMS];

@@ -24,8 +24,8 @@ typedef enum sm_layout {
  * Y is y[m * y_rs + n * y_cs]; strides are in elements, one of each pair is 1 and the other is at
  * least the extent it steps over. No alignment is required; rows of whole cache lines are fastest,
  * for X may be read where it lies. Y must not overlap X, bias or the weights. A value
- * of X that is not finite makes any of its own column of Y NaN, as a stored zero times infinity is; so
- * may sums that overflow in parts, clamped or not. */
+ * of X that is not finite makes any of its own column of Y NaN, as a stored zero times infinity is;
+ * so may sums that overflow in parts, clamped or not. */
 typedef struct sm_args {
     const float *x;
     ptrdiff_t x_rs, x_cs;
@@ -33,7 +33,7 @@ typedef struct sm_args {
     ptrdiff_t y_rs, y_cs;
     size_t n;
     const float *bias; /* M values, or NULL for none */
-    float lo, hi;      /* Y is clamped to [lo, hi], lo <= hi; -INFINITY and INFINITY for none, not 0 */
+    float lo, hi; /* Y is clamped to [lo, hi], lo <= hi; -INFINITY and INFINITY for none, not 0 */
 } sm_args;
 
 /* Operands of one convolution: the plan's weights are [out channels, channels * kernel_h *
