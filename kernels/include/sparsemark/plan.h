@@ -23,8 +23,8 @@ typedef enum sm_layout {
 /* Operands of one multiplication. Element (k, n) of X is x[k * x_rs + n * x_cs], element (m, n) of
  * Y is y[m * y_rs + n * y_cs]; strides are in elements, one of each pair is 1 and the other is at
  * least the extent it steps over. No alignment is required; rows of whole cache lines are fastest,
- * for X may be read where it lies. Y must not overlap X, bias or the weights. A value
- * of X that is not finite makes any of its own column of Y NaN, as a stored zero times infinity is;
+ * for X may be read where it lies. Y must not overlap X, bias or the weights. A value of X that is
+ * not finite may make its whole column of Y NaN, as a stored zero times infinity is, and no other;
  * so may sums that overflow in parts, clamped or not. */
 typedef struct sm_args {
     const float *x;
