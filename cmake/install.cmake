@@ -4,7 +4,9 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/sparsemark)
 
-# The shared library is sparsemark::sparsemark, the archive sparsemark::static.
+# The shared library is sparsemark::sparsemark, the archive sparsemark::static, here as installed.
+add_library(sparsemark::sparsemark ALIAS sparsemark_shared)
+add_library(sparsemark::static ALIAS sparsemark)
 set_target_properties(sparsemark_shared PROPERTIES EXPORT_NAME sparsemark)
 set_target_properties(sparsemark PROPERTIES EXPORT_NAME static)
 install(TARGETS sparsemark sparsemark_shared EXPORT sparsemark

@@ -98,6 +98,22 @@ class Install(unittest.TestCase):
             self.assertRegex(call(program), SAYS)
             self.assertEqual(self.needed(program), shared)
 
+    def test_a_part_of_another_project(self):
+        """Only the library, with its targets called as they are installed."""
+        source, build = self.path("whole"), self.path("whole-build")
+        os.mkdir(source)
+        os.symlink(os.path.join(EXAMPLE, "example.c"), os.path.join(source, "example.c"))
+        with open(os.path.join(source, "CMakeLists.txt"), "w", encoding="utf-8") as file:
+            file.write("cmake_minimum_required(VERSION 3.25)\nproject(whole LANGUAGES C)\n"
+                       f"add_subdirectory({ROOT} sparsemark)\n")
+            for target in "sparsemark", "static":
+                file.write(f"add_executable({target}_user example.c)\n"
+                           f"target_link_libraries({target}_user PRIVATE sparsemark::{target} m)\n")
+        call("cmake", "-S", source, "-B", build, "-G", "Ninja")
+        call("ninja", "-C", build, "-n", "sparsemark_user", "static_user")
+        with open(os.path.join(build, "CMakeCache.txt"), encoding="utf-8") as file:
+            self.assertNotIn("CMAKE_CXX_COMPILER:", file.read())
+
     def test_another_minor_version_is_refused(self):
         source = self.path("later")
         os.mkdir(source)

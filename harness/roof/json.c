@@ -89,6 +89,7 @@ static json_t *threads_json(const sm_roof *roof) {
 
 /* Why a figure is null, or not what its name says. */
 static json_t *notes_json(const sm_roof *roof) {
+    enum { MEMORY_ALONE = 6 }; /* times the caches: 2 % faster than memory */
     char note[160];
     json_t *notes = json_array();
     for (size_t c = 0; c < roof->count; c++) {
@@ -102,7 +103,7 @@ static json_t *notes_json(const sm_roof *roof) {
         }
         const size_t total = width->window[SM_ROOF_DRAM] * width->threads;
         const size_t cached = sm_roof_cached(width->threads);
-        if (total >= 6 * cached) continue; /* 2 % faster than memory */
+        if (total >= MEMORY_ALONE * cached) continue;
         (void)snprintf(note, sizeof note,
                        "DRAM, %zu threads: buffers of %zu MiB beside caches of %zu MiB: partly the "
                        "caches' bandwidth",
