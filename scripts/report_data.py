@@ -27,6 +27,8 @@ NEEDED = {
                      "bytes_dense_weights", "bytes_moved"), INTEGER),
     **dict.fromkeys(("sparsity", "speedup_dense", "speedup_ci_low", "speedup_ci_high"), REAL),
     **dict.fromkeys(("sample_taints", "taints"), LIST)}
+POSITIVE = ("group_cells", "m", "k", "n", "threads")
+ELEMENTS = {"sample_taints": int, "taints": str}
 
 
 def fixed_sparsity(pattern):
@@ -134,10 +136,14 @@ def _lines(path):
     return list(enumerate(whole, 1))
 
 
+def _refuse_constant(name):
+    raise ValueError(f"{name} is no number")
+
+
 def _parse(path, number, line):
     where = f"{path}:{number}"
     try:
-        record = json.loads(line)
+        record = json.loads(line, parse_constant=_refuse_constant)
     except ValueError as error:
         raise ReportError(f"{where}: not JSON: {error}") from None
     if not isinstance(record, dict) or record.get("type") not in ("run", "cell"):
@@ -152,6 +158,12 @@ def _parse(path, number, line):
         if name:
             expected = " or ".join("null" if t is type(None) else t.__name__ for t in NEEDED[name])
             raise ReportError(f"{where}: cell field {name}: expected {expected}")
+        for name in POSITIVE:
+            if record[name] < 1:
+                raise ReportError(f"{where}: cell field {name}: expected 1 or more")
+        for name, kind in ELEMENTS.items():
+            if not all(type(value) is kind for value in record[name]):
+                raise ReportError(f"{where}: cell field {name}: expected a list of {kind.__name__}")
         record.update((name, drawable(value)) for name, value in record.items()
                       if isinstance(value, str))
     return record

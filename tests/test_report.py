@@ -204,6 +204,10 @@ class Refusals(Report):
                 (json.dumps(cell(schema=3)), (":2", "schema 3", "1 or 2")),
                 (json.dumps(cell(run_id="r9")), ("run r9",)),
                 (json.dumps(cell(m="wide")), ("field m", "int")),
+                (json.dumps(cell(m=0)), ("field m", "1 or more")),
+                (json.dumps(cell(sample_taints=[None])), ("sample_taints", "list of int")),
+                (json.dumps(cell(taints=["noisy", 1])), ("field taints", "list of str")),
+                (json.dumps(cell(speedup=float("nan"))), (":2", "not JSON", "NaN")),
                 (json.dumps({k: v for k, v in cell().items() if k != "kernel"}),
                  ("field kernel",))):
             with self.subTest(record[:20]):
