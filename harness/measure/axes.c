@@ -1,9 +1,9 @@
 /* The axes of a run as the user writes them. */
 #include "measure/axes.h"
 #include "harness.h"
+#include "input/text.h"
 #include "machine/machine.h"
 #include "peers/peer.h"
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -279,10 +279,8 @@ sm_status sm_axis_budget(sm_run_options *o, const char *text) {
 }
 
 sm_status sm_axis_seed(sm_run_options *o, const char *text) {
-    const int digits = *text && text[strspn(text, "0123456789")] == '\0';
-    errno = 0;
-    const unsigned long long v = strtoull(text, NULL, 10);
-    if (!digits || errno || v > INT64_MAX)
+    uint64_t v;
+    if (!text_number((text_span){text, strlen(text)}, &v) || v > INT64_MAX)
         return sm_fail(SM_E_ARG, "--seed '%s': expected a whole number below 2^63", text);
     o->seed = v;
     return SM_OK;

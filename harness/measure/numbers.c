@@ -1,4 +1,5 @@
 /* Numbers as the user writes them: counts, shares, times. */
+#include "input/text.h"
 #include "measure/axes.h"
 #include <errno.h>
 #include <math.h>
@@ -21,11 +22,9 @@ sm_status sm_axis_number(const char *option, const char *word, double low, doubl
 }
 
 sm_status sm_axis_count(const char *option, const char *word, size_t high, size_t *out) {
-    const int digits = *word && word[strspn(word, "0123456789")] == '\0';
-    errno = 0;
-    const unsigned long long v = strtoull(word, NULL, 10);
+    uint64_t v;
     *out = 0;
-    if (!digits || errno || v < 1 || v > high)
+    if (!text_number((text_span){word, strlen(word)}, &v) || v < 1 || v > high)
         return sm_fail(SM_E_ARG, "%s '%s': expected a whole number from 1 to %zu", option, word,
                        high);
     *out = (size_t)v;
