@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from paired import geomean, markdown, measure, split_arguments  # noqa: E402
 from plan_choice import WITHIN, against_dense, save, summary, worst_cases  # noqa: E402
-from report_data import ReportError, read_runs  # noqa: E402
+from report_records import ReportError, read_runs  # noqa: E402
 
 # name, M, K
 LAYERS = (("one", 1, 1), ("one-row", 1, 512), ("long-row", 1, 4096), ("one-column", 512, 1),

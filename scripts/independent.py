@@ -20,7 +20,8 @@ import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from report_data import ReportError, is_sparse, read_runs  # noqa: E402
+from report_data import is_sparse  # noqa: E402
+from report_records import ReportError, read_runs  # noqa: E402
 from sparsemark import BUILT  # noqa: E402
 
 LIMIT, ENOUGH = 0.05, 12

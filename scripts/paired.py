@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 
-from report_data import ReportError
+from report_records import ReportError
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MIN_CLEAN = 5

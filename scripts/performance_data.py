@@ -12,8 +12,8 @@ from collections import defaultdict
 from dataclasses import replace
 
 from paired import geomean, groups_of, is_timed, own_dense_of, ratio_of
-from report_data import CONDITIONS, ReportError, Run, breakeven, curves_of, means_of, numeric
-from report_data import outside_means, read_runs
+from report_data import CONDITIONS, breakeven, curves_of, means_of, outside_means
+from report_records import ReportError, Run, numeric, read_runs
 
 LARGE = 1 << 26  # M·K·N from which on fixed costs do not show
 

@@ -23,7 +23,7 @@ from performance_data import read_json, runs_of  # noqa: E402
 from performance_sections import KINDS  # noqa: E402
 from report import render  # noqa: E402
 from hot_loops import HotLoopsError  # noqa: E402
-from report_data import ReportError  # noqa: E402
+from report_records import ReportError  # noqa: E402
 from report_noise import disturbed_share  # noqa: E402
 from report_page import cpu_name  # noqa: E402
 

@@ -12,8 +12,9 @@ import warnings
 from dataclasses import dataclass, field
 
 from paired import MIN_CLEAN, groups_of, is_timed
-from report_data import CONDITIONS, OUTSIDE_MEANS, asked_points, is_sparse, numeric, outside_means
-from report_data import percent_of
+from report_data import CONDITIONS, OUTSIDE_MEANS, asked_points
+from report_data import is_sparse, outside_means, percent_of
+from report_records import numeric
 
 DRAWS, SEED = 1000, 1
 

@@ -22,7 +22,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from paired import geomean, groups_of, hand_written_levels, is_timed, markdown  # noqa: E402
 from paired import own_dense_of, plan_of, program, ratio_of, split_arguments  # noqa: E402
-from report_data import ReportError, read_runs  # noqa: E402
+from report_records import ReportError, read_runs  # noqa: E402
 
 WITHIN = 1.05
 WORST = 10

@@ -13,8 +13,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from report_charts import breakeven_chart, bytes_chart, explorer_chart, speedup_chart  # noqa: E402
 from report_charts import FACETS, ROWS  # noqa: E402
-from report_data import CONDITIONS, ReportError, breakeven, curves_of, means_of  # noqa: E402
-from report_data import read_runs  # noqa: E402
+from report_data import CONDITIONS, breakeven, curves_of, means_of  # noqa: E402
+from report_records import ReportError, read_runs  # noqa: E402
 from report_limits import roofline_chart, saved_chart  # noqa: E402
 from report_noise import noise_chart  # noqa: E402
 from report_page import conditions_text, cpu_name, page, varying  # noqa: E402

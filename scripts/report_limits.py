@@ -5,7 +5,8 @@ import math
 
 from report_charts import FACETS, PALETTE, _base, _log_axis, _round, _series_scale
 from report_charts import _title, marks_note, spread
-from report_data import CONDITIONS, _series, is_sparse, numeric
+from report_data import CONDITIONS, _series, is_sparse
+from report_records import numeric
 
 NO_ROOF = "no roof in this record"
 POINTS = 3000

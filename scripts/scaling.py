@@ -23,7 +23,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from paired import is_timed, markdown, measure, split_arguments  # noqa: E402
 from plan_choice import save  # noqa: E402
-from report_data import ReportError, read_runs  # noqa: E402
+from report_records import ReportError, read_runs  # noqa: E402
 
 # Layers carry the series' name: what is measured for one is never taken for another.
 SPARSITIES = "0.5,0.6,0.7,0.8,0.9,0.95,0.98,0.99,0.995,0.998,0.999"

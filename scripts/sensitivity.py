@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from report import render, write  # noqa: E402
 from report_charts import LINE_LEGEND, PALETTE, _base, _round, _title  # noqa: E402
-from report_data import ReportError, lacking  # noqa: E402
+from report_records import ReportError, lacking  # noqa: E402
 
 LAYERS = ["conv1", "conv2", "dense1", "dense2", "all"]
 COLOURS = [*PALETTE[:4], "#000000"]

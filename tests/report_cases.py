@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.join(ROOT, "scripts"))
 
 import report  # noqa: E402
 import report_data  # noqa: E402
+import report_records  # noqa: E402
 
 RUN = {"type": "run", "schema": 2, "run_id": "r1",
        "cpu": {"brand": "Test CPU <8 & more>", "vendor": "X"},
@@ -82,7 +83,7 @@ class Report(unittest.TestCase):
 
     def curves(self, *records):
         self.put(*records)
-        return report_data.curves_of(report_data.read_runs(self.folder)[0])
+        return report_data.curves_of(report_records.read_runs(self.folder)[0])
 
     def refused(self, *words):
         code, out, err = self.run_report()
@@ -95,4 +96,4 @@ class Report(unittest.TestCase):
 class Performance(Report):
     def run_of(self, *records, run=RUN):
         self.put(run, *records)
-        return report_data.read_runs(self.folder)[0]
+        return report_records.read_runs(self.folder)[0]

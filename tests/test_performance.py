@@ -16,7 +16,7 @@ import performance_data
 import performance_page
 import performance_sections
 import plan_choice
-import report_data
+import report_records
 import scaling
 from report_page import calls_text
 
@@ -283,7 +283,7 @@ class Page(Report):
                                 ([{"kind": "speedup", "title": "x"}], "expected title, record"),
                                 ([{"kind": "speedup", "title": "x", "record": "y"}],
                                  "no section has records")):
-            with self.assertRaisesRegex(report_data.ReportError, words):
+            with self.assertRaisesRegex(report_records.ReportError, words):
                 self.write(*sections)
         with contextlib.redirect_stderr(io.StringIO()) as err:
             self.assertEqual(performance_page.main([self.path("nothing")]), 2)
@@ -293,7 +293,7 @@ class Page(Report):
             with open(os.path.join(self.path("wrong"), "performance.json"), "w",
                       encoding="utf-8") as file:
                 file.write(text)
-            with self.assertRaisesRegex(report_data.ReportError, "with sections"):
+            with self.assertRaisesRegex(report_records.ReportError, "with sections"):
                 performance_page.write_page(self.path("wrong"))
 
 

@@ -11,6 +11,7 @@ from report_cases import RUN, Report, cell, timed
 import report
 import report_charts
 import report_data
+import report_records
 import report_noise
 
 
@@ -170,7 +171,7 @@ class Patterns(Report):
                              cell(speedup=2.0, group="g", group_cells=2, pattern="nm:2:4"),
                              cell(speedup=3.0, group="g", group_cells=2, pattern="nm:2:4",
                                   format="csr"))
-        charts = list(report.pattern_charts(report_data.Run(RUN), curves, ""))
+        charts = list(report.pattern_charts(report_records.Run(RUN), curves, ""))
         self.assertEqual([name for name, _, _ in charts], ["patterns-n512"])
         self.assertEqual({(row["series"], row["sparsity"], row["speedup"])
                           for row in charts[0][2]["data"]["values"]},
@@ -221,7 +222,7 @@ class Refusals(Report):
                      timed("g", "plan", of_plan, speedup=None, format="dense", **over),
                      timed("g", "own", own, speedup=1.0, format="dense", **over),
                      timed("g", "blas", 100.0, speedup=1.0, format="dense", **over))
-            return report_data.read_runs(self.folder)[0].cells
+            return report_records.read_runs(self.folder)[0].cells
 
         sparse = group(of_plan=90.0, own=80.0)[0]
         self.assertEqual((sparse["dense_kernel"], sparse["dense_time_ns_median"]), ("own", 80.0))
@@ -233,7 +234,7 @@ class Refusals(Report):
 
     def test_a_cut_tail_is_left_out(self):
         self.put(RUN, cell(), cell(group="g", group_cells=2), tail=json.dumps(cell())[:50])
-        self.assertEqual(len(report_data.read_runs(self.folder)[0].cells), 1)
+        self.assertEqual(len(report_records.read_runs(self.folder)[0].cells), 1)
 
     def test_no_room_to_write(self):
         self.put(RUN, cell())
@@ -350,7 +351,7 @@ class Rules(Report):
 
     def test_noise(self):
         self.put(RUN, cell(sample_count=4, sample_taints=[0, 1, 12, 0], taints=["!precision"]))
-        noise = report_noise.noise_of(report_data.read_runs(self.folder)[0])
+        noise = report_noise.noise_of(report_records.read_runs(self.folder)[0])
         self.assertEqual((noise["samples"], noise["tainted"]), (4, 2))
         self.assertEqual(noise["bits"], {"migrated": 1, "switched out": 0, "steal": 1,
                                          "slow probe": 1})

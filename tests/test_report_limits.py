@@ -6,7 +6,7 @@ import unittest
 from report_cases import RUN, Report, cell
 
 import report_charts
-import report_data
+import report_records
 import report_limits
 import report_noise
 
@@ -63,7 +63,7 @@ class Limits(Report):
                  under_roof(format="dense"), under_roof(threads=4),
                  under_roof(arithmetic_intensity=None), under_roof(gflops_nnz=0.0),
                  under_roof(roof_share=None, roof_limit="L2", isa="", peer="mkl-sparse"))
-        run = report_data.read_runs(self.folder)[0]
+        run = report_records.read_runs(self.folder)[0]
         points = report_limits.roof_points(run, report_limits.roofs_of(run))
         self.assertEqual([(p["series"], p["intensity"], p["share"], p["limit"]) for p in points],
                          [("panel avx2", 2, 0.75, "DRAM"), ("mkl-sparse", 2, None, "L2")])
@@ -98,7 +98,7 @@ class Limits(Report):
 class Noise(Report):
     def rows(self, *cells):
         self.put(RUN, *cells)
-        return report_noise.noise_rows(report_data.read_runs(self.folder)[0])
+        return report_noise.noise_rows(report_records.read_runs(self.folder)[0])
 
     def test_groups_in_the_order_of_time(self):
         pair = {"group": "g1", "group_cells": 2, "sample_count": 2}

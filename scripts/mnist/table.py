@@ -14,7 +14,7 @@ import sys
 from common import LAYERS, MnistError, read_recipes, write_whole
 from journal import read_log
 from picture import chart
-from report_data import ReportError
+from report_records import ReportError
 
 BATCHES = (1, 32, 128, 512)
 SHOWN = 128  # in the picture, and against PyTorch
